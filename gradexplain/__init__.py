@@ -1,0 +1,42 @@
+"""gradexplain: which averages commute with the gradient."""
+
+from gradexplain.activations import Activation, gelu, identity, relu, sigmoid, softplus, tanh
+from gradexplain.gradients import batch_gradient, per_example_gradients, per_example_norms
+from gradexplain.line import Line
+from gradexplain.losses import (
+    Loss,
+    logistic_loss,
+    signed_error,
+    softmax_cross_entropy,
+    squared_error,
+)
+from gradexplain.means import compare_means, covariance
+from gradexplain.network import MLP, Gradient, Trace, backprop, random_mlp
+from gradexplain.shortcut import averaged_backprop
+
+__all__ = [
+    "MLP",
+    "Activation",
+    "Gradient",
+    "Line",
+    "Loss",
+    "Trace",
+    "averaged_backprop",
+    "backprop",
+    "batch_gradient",
+    "compare_means",
+    "covariance",
+    "gelu",
+    "identity",
+    "logistic_loss",
+    "per_example_gradients",
+    "per_example_norms",
+    "random_mlp",
+    "relu",
+    "sigmoid",
+    "signed_error",
+    "softmax_cross_entropy",
+    "softplus",
+    "squared_error",
+    "tanh",
+]
