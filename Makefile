@@ -32,7 +32,7 @@ serve: $(READY) ## show the site at http://127.0.0.1:8000/ and follow edits
 	$(RUN) -m mkdocs serve --strict
 
 test: $(READY) ## run every test that needs no browser
-	$(RUN) -m pytest -m "not bad_input" --jaxtyping-packages=gradexplain,beartype.beartype
+	$(RUN) -m pytest -m "not bad_input" --jaxtyping-packages=gradexplain,shapes.checked
 	$(RUN) -m pytest -m bad_input
 
 build: $(READY) ## write the site to site/, any warning an error

@@ -40,23 +40,25 @@ class Activation:
 
     def __call__(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return f(z)."""
-        check_array("z", z)
-        return self._value(z)
+        return _apply(self._value, z)
 
     def derivative(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return the slope f′(z)."""
-        check_array("z", z)
-        return self._first(z)
+        return _apply(self._first, z)
 
     def second_derivative(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return f″(z), the bend."""
-        check_array("z", z)
-        return self._second(z)
+        return _apply(self._second, z)
 
     def third_derivative(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return f‴(z), the bend of the slope."""
-        check_array("z", z)
-        return self._third(z)
+        return _apply(self._third, z)
+
+
+def _apply(formula: _Formula, z: Array) -> Array:
+    check_array("z", z)
+    # Of an array without axes NumPy would make a scalar.
+    return formula(np.atleast_1d(z)).reshape(z.shape)
 
 
 def _identity(z: Array) -> Array:
@@ -82,7 +84,7 @@ def _sigmoid_first(z: Array) -> Array:
 
 
 def _sigmoid_second(z: Array) -> Array:
-    return _sigmoid_first(z) * (_sigmoid(-z) - _sigmoid(z))
+    return _sigmoid_first(z) * -np.tanh(z / 2)  # 1 − 2σ(z), which would cancel near 0
 
 
 def _sigmoid_third(z: Array) -> Array:

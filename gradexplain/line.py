@@ -128,10 +128,17 @@ def descend(
         raise ValueError(f"rate must be a finite number above 0, not {rate}")
     if steps < 0:
         raise ValueError(f"steps must be 0 or more, not {steps}")
+    _check_batch(x, y)
     path = [start]
-    for _ in range(steps):
-        dm, db = gradient(path[-1], x, y)
-        path.append(Line(path[-1].m - rate * dm, path[-1].b - rate * db))
+    for step in range(1, steps + 1):
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below, with its cause
+            dm, db = gradient(path[-1], x, y)
+        m, b = path[-1].m - rate * dm, path[-1].b - rate * db
+        if not (isfinite(m) and isfinite(b)):
+            raise ValueError(
+                f"rate must let the descent stay finite, but {rate} fails at step {step}"
+            )
+        path.append(Line(m, b))
     return path
 
 

@@ -88,7 +88,8 @@ def _probabilities(target: Array) -> None:
 
 
 def _logistic(output: Array, target: Array) -> Array:
-    return (softplus(output) - target * output).sum(axis=1)
+    # −t log σ(o) − (1 − t) log σ(−o): the shorter softplus(o) − t o cancels for large o.
+    return (target * softplus(-output) + (1 - target) * softplus(output)).sum(axis=1)
 
 
 def _logistic_derivative(output: Array, target: Array) -> Array:

@@ -1,1 +1,1 @@
-"""One file per figure: a function that computes its data, and one of the same name that draws it."""
+"""One file per figure: a pure function for its data, and one of the file's name that draws it."""

@@ -7,7 +7,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradexplain.arrays import Array
-from gradexplain.figures.style import AVERAGED, GRID, INK, MUTED, TRUE, label, panels, title
+from gradexplain.figures.style import (
+    AVERAGED,
+    DASHED,
+    INK,
+    MUTED,
+    SMALL,
+    TRUE,
+    bare,
+    canvas,
+    heading,
+    house,
+    label,
+    number,
+    panel,
+)
 from gradexplain.line import Line
 
 X = np.array([0.0, 1.0, 2.0, 3.0])
@@ -29,52 +43,71 @@ class Pairing:
 def pairing_data(order: tuple[int, ...]) -> Pairing:
     """Return the averages and both slope gradients when the errors stand in this order."""
     flat, y = Line(0.0, 0.0), Y[list(order)]
+    errors = flat.residuals(X, y)
     return Pairing(
-        errors=flat.residuals(X, y),
+        errors=errors,
         mean_input=float(X.mean()),
-        mean_error=float(flat.residuals(X, y).mean()),
+        mean_error=float(errors.mean()),
         mean_loss=flat.loss(X, y),
         true=flat.gradient(X, y)[0],
         averaged=flat.averaged_gradient(X, y)[0],
     )
 
 
-def pairing() -> Figure:
-    """Draw the given pairing, the reversed one, and the two gradients on one scale."""
-    given, traded = pairing_data((0, 1, 2, 3)), pairing_data((3, 2, 1, 0))
-    figure, (above, below, scale) = panels([118, 118, 56], gap=40, bottom=30)
-    _errors(above, given, "Four errors, as given")
-    _errors(below, traded, "The same four, traded")
-    _scale(scale, given, traded)
+@house
+def pairing(
+    given: tuple[int, ...] = (0, 1, 2, 3), traded: tuple[int, ...] = (3, 2, 1, 0)
+) -> Figure:
+    """Draw two pairings of the same errors, each with its gradients on one scale below."""
+    figure = canvas(458)
+    _pairing(figure, 0, pairing_data(given), "given", "Four errors, as given")
+    _pairing(figure, 236, pairing_data(traded), "traded", "The same four errors, traded")
     return figure
 
 
-def _errors(axes: Axes, pair: Pairing, text: str) -> None:
-    title(axes, text)
-    axes.axhline(0, color=MUTED, linewidth=1.2)
-    axes.vlines(X, 0, pair.errors, color=INK, linewidth=5, gid="errors")
-    axes.plot(X, pair.errors, "o", color=INK, markersize=8)
-    axes.vlines(pair.mean_input, 0, pair.mean_error, color=AVERAGED, linewidth=2, linestyle=(0, (2, 2)))
-    axes.plot(pair.mean_input, pair.mean_error, "D", color=AVERAGED, markersize=8, gid="mean-error")
-    label(axes, 1.5, -0.8, f"mean error {pair.mean_error:.0f}", AVERAGED, ha="center")
-    axes.set(xlim=(-0.4, 3.4), ylim=(-1.5, 3.6), xticks=X, yticks=[-1, 0, 1, 2, 3])
-    axes.spines["bottom"].set_visible(False)
-    axes.tick_params(axis="x", length=0)
+def _pairing(figure: Figure, top: float, pair: Pairing, name: str, text: str) -> None:
+    heading(figure, top + 16, text)
+    averages = [("input", pair.mean_input), ("error", pair.mean_error), ("loss", pair.mean_loss)]
+    line = " · ".join(f"mean {of} {number(value)}" for of, value in averages)
+    heading(figure, top + 34, line, AVERAGED)
+    errors = panel(figure, top + 46, 116, left=12)
+    bare(errors)
+    _errors(errors, pair, name)
+    _mean(errors, pair, name)
+    gauge = panel(figure, top + 174, 44, left=66)
+    bare(gauge)
+    _gauge(gauge, pair, name)
 
 
-def _scale(axes: Axes, given: Pairing, traded: Pairing) -> None:
-    title(axes, "∂J/∂m, the slope's gradient")
-    axes.axhline(0, color=GRID, linewidth=1.2)
-    for pair, name in [(given, "as given"), (traded, "traded")]:
-        axes.plot(pair.true, 0, "o", color=TRUE, markersize=10, gid=f"true-{name.replace(' ', '-')}")
-        label(axes, pair.true, 0.42, _minus(pair.true), TRUE, ha="center", weight="bold")
-        label(axes, pair.true, -0.85, name, TRUE, ha="center")
-    axes.plot(given.averaged, 0, "D", color=AVERAGED, markersize=9, gid="averaged")
-    label(axes, given.averaged, 0.42, _minus(given.averaged), AVERAGED, ha="center", weight="bold")
-    label(axes, given.averaged, -0.85, "averages, both times", AVERAGED, ha="center")
-    axes.set(xlim=(-7.6, 1.4), ylim=(-1, 1), xticks=[], yticks=[])
-    axes.spines[["left", "bottom"]].set_visible(False)
+def _errors(axes: Axes, pair: Pairing, name: str) -> None:
+    axes.axhline(0, color=MUTED, linewidth=1)
+    label(axes, 4.1, 0.22, "flat line", MUTED, ha="right", fontsize=SMALL)
+    for i, (x, error) in enumerate(zip(X, pair.errors, strict=True)):
+        axes.vlines(x, 0, error, color=INK, linewidth=5, gid=f"{name}-error-{i}")
+        axes.plot(x, error, "o", color=INK, markersize=8)
+        outward, va = (0.42, "bottom") if error >= 0 else (-0.42, "top")
+        label(axes, x, error + outward, number(error), ha="center", va=va)
+        label(axes, x, -2.85, f"x = {number(x)}", MUTED, ha="center", fontsize=SMALL)
+    axes.set(xlim=(-0.45, 4.15), ylim=(-2.9, 4.1))
 
 
-def _minus(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+def _mean(axes: Axes, pair: Pairing, name: str) -> None:
+    """Draw what is left when all four are averaged: one error, at one input."""
+    x, error = pair.mean_input, pair.mean_error
+    axes.vlines(x, 0, error, color=AVERAGED, linewidth=1.6, linestyle=DASHED)
+    axes.plot(x, error, "D", color=AVERAGED, markersize=8, gid=f"{name}-mean-error")
+    label(axes, x, error + 0.5, "mean", AVERAGED, ha="center", va="bottom")
+
+
+def _gauge(axes: Axes, pair: Pairing, name: str) -> None:
+    """Draw the number line of ∂J/∂m with the true and the averaged value on it."""
+    label(axes, -8.2, 0, "∂J/∂m", ha="right", va="center")
+    axes.plot([-7.8, 1.9], [0, 0], color=MUTED, linewidth=1)
+    for tick in [-6, -3, 0]:
+        axes.plot([tick, tick], [-0.12, 0.12], color=MUTED, linewidth=1)
+        label(axes, tick, -0.4, number(tick), MUTED, ha="center", va="top", fontsize=SMALL)
+    axes.plot(pair.averaged, 0, "D", color=AVERAGED, markersize=9, gid=f"{name}-averaged-slope")
+    axes.plot(pair.true, 0, "o", color=TRUE, markersize=10, gid=f"{name}-true-slope")
+    label(axes, pair.averaged, 0.62, f"averaged {number(pair.averaged)}", AVERAGED, ha="center")
+    label(axes, pair.true, 0.62, f"true {number(pair.true)}", TRUE, ha="center")
+    axes.set(xlim=(-7.9, 2.0), ylim=(-1.1, 1.3))

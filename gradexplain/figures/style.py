@@ -1,7 +1,6 @@
-"""The look of every figure: the palette, the width, and a few drawing habits."""
+"""The look of every figure: the palette, the width, the type, and a few drawing habits."""
 
-from collections.abc import Sequence
-
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -24,37 +23,62 @@ PALETTE = {
     PAPER: "--gx-paper",
 }
 
-WIDTH = 360  # points: about a phone's text width, so that type is never scaled below its size
+WIDTH = 360  # points: about a phone's text width, so that type is hardly scaled there
 SIZE = 11.5
+SMALL = 10.5
+DASHED = (0, (4, 2))  # what is averaged, beside its colour
+
+#: Every figure is drawn under `@house`: the reader's own matplotlibrc has no say in it.
+house = style.context(
+    [
+        "default",
+        {
+            "font.family": ["DejaVu Sans"],
+            "font.size": SIZE,
+            "text.color": INK,
+            "text.parse_math": False,
+            "lines.solid_capstyle": "round",
+        },
+    ]
+)
 
 
-def panels(heights: Sequence[float], gap: float = 44, bottom: float = 34) -> tuple[Figure, list[Axes]]:
-    """Return a figure of stacked panels, heights in points, with the house's margins and type."""
-    left, right, top = 34, 12, 24
-    total = top + sum(heights) + gap * (len(heights) - 1) + bottom
-    figure = Figure(figsize=(WIDTH / 72, total / 72))
-    axes, y = [], total - top
-    for height in heights:
-        y -= height
-        box = (left / WIDTH, y / total, (WIDTH - left - right) / WIDTH, height / total)
-        axes.append(_plain(figure.add_axes(box)))
-        y -= gap
-    return figure, axes
+def canvas(height: float) -> Figure:
+    """Return an empty figure of the house's width, its height in points."""
+    return Figure(figsize=(WIDTH / 72, height / 72))
+
+
+def panel(figure: Figure, top: float, height: float, left: float = 34, right: float = 14) -> Axes:
+    """Add axes at a fixed place, in points from the figure's edges; only left and bottom drawn."""
+    total = figure.get_figheight() * 72
+    width = WIDTH - left - right
+    box = (left / WIDTH, 1 - (top + height) / total, width / WIDTH, height / total)
+    axes = figure.add_axes(box)
+    axes.patch.set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set(color=MUTED, linewidth=0.8)
+    axes.tick_params(color=MUTED, labelcolor=MUTED, labelsize=SMALL, length=3, width=0.8, pad=3)
+    return axes
+
+
+def bare(axes: Axes) -> None:
+    """Take away the axes' lines, ticks and tick labels."""
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.set(xticks=[], yticks=[])
 
 
 def label(axes: Axes, x: float, y: float, text: str, color: str = INK, **options: object) -> None:
-    """Write a direct label at a point of the data."""
-    axes.text(x, y, text, **{"color": color, "fontsize": SIZE, **options})  # type: ignore[arg-type]
+    """Write directly at a point of the data."""
+    axes.text(x, y, text, **{"color": color, **options})  # type: ignore[arg-type]
 
 
-def title(axes: Axes, text: str) -> None:
-    """Write a panel's title above its left edge."""
-    axes.set_title(text, loc="left", fontsize=SIZE, color=INK, pad=8)
+def heading(figure: Figure, top: float, text: str, color: str = INK, left: float = 12) -> None:
+    """Write a line whose baseline lies `top` points below the figure's upper edge."""
+    total = figure.get_figheight() * 72
+    figure.text(left / WIDTH, 1 - top / total, text, color=color)
 
 
-def _plain(axes: Axes) -> Axes:
-    axes.patch.set_visible(False)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=MUTED, labelsize=SIZE - 1, length=3)
-    return axes
+def number(value: float, form: str = "g") -> str:
+    """Format a value with a true minus sign, and never as minus zero."""
+    digits = format(value, form).replace("-", "−")
+    return digits.removeprefix("−") if float(format(value, form)) == 0 else digits

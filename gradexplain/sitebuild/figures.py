@@ -7,23 +7,28 @@ one line in a page. Drawings are kept in .cache/figures until the code behind th
 import hashlib
 import importlib
 import re
+import sys
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from markdown import Markdown
 from markdown.blockprocessors import BlockProcessor
 from markdown.extensions import Extension
+from markdown.treeprocessors import Treeprocessor
 
-from gradexplain.sitebuild.svg import inline_svg
+from gradexplain.sitebuild import svg
 
-CACHE = Path(".cache/figures")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _PACKAGE = Path(__file__).parents[1]
-_FIGURE = re.compile(
-    r"!\[(?P<alt>[^\]]*)\]\(figure:(?P<name>\w+)\)(?:\n(?P<caption>.*))?", re.DOTALL
-)
+CACHE = _PACKAGE.parent / ".cache" / "figures"
+_FIGURE = re.compile(r"!\[(?P<alt>.*?)\]\(figure:(?P<name>\w+)\)(?:\n(?P<caption>.*))?", re.DOTALL)
+_SVG_CODE = Path(svg.__file__).read_bytes()  # as imported: an edit counts from the next start
 
 
 class FiguresExtension(Extension):
@@ -32,6 +37,7 @@ class FiguresExtension(Extension):
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - Python-Markdown's name
         """Register the block processor."""
         md.parser.blockprocessors.register(_Figures(md.parser), "gradexplain-figures", 175)
+        md.treeprocessors.register(_Strays(md), "gradexplain-stray-figures", 0)
 
 
 class _Figures(BlockProcessor):
@@ -44,10 +50,19 @@ class _Figures(BlockProcessor):
             raise AssertionError
         slug = match["name"].replace("_", "-")
         figure = ET.SubElement(parent, "figure", {"class": "gx-figure", "id": f"figure-{slug}"})
-        svg = drawing(match["name"], " ".join(match["alt"].split()))
-        ET.SubElement(figure, "div").text = self.parser.md.htmlStash.store(svg)
+        drawn = drawing(match["name"], " ".join(match["alt"].split()))
+        ET.SubElement(figure, "div").text = self.parser.md.htmlStash.store(drawn)
         if match["caption"]:
             ET.SubElement(figure, "figcaption").text = match["caption"]
+
+
+class _Strays(Treeprocessor):
+    """Refuses a figure inside a sentence, which Markdown took for an image of that address."""
+
+    def run(self, root: ET.Element) -> None:
+        for image in root.iter("img"):
+            if image.get("src", "").startswith("figure:"):
+                raise ValueError(f"{image.get('src')} must open a paragraph of its own")
 
 
 def drawing(name: str, alt: str) -> str:
@@ -64,13 +79,17 @@ def drawing(name: str, alt: str) -> str:
     cached = CACHE / f"{name}-{key[:16]}.svg"
     if not cached.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        cached.write_text(inline_svg(_draw(name), name, alt), encoding="utf-8")
+        cached.write_text(svg.inline_svg(_draw(name), name, alt), encoding="utf-8")
     return cached.read_text(encoding="utf-8")
 
 
 def forget_code() -> None:
-    """Look at the package's files afresh at the next drawing: `mkdocs serve` outlives edits."""
+    """Read and import the package afresh if it was edited: `mkdocs serve` outlives edits."""
+    known = _code() if _code.cache_info().currsize else ""
     _code.cache_clear()
+    if known not in {"", _code()}:
+        for name in [name for name in sys.modules if _is_drawing_code(name)]:
+            del sys.modules[name]
 
 
 def makeExtension(**_: object) -> FiguresExtension:  # noqa: N802 - Python-Markdown's name
@@ -78,13 +97,24 @@ def makeExtension(**_: object) -> FiguresExtension:  # noqa: N802 - Python-Markd
     return FiguresExtension()
 
 
-def _draw(name: str):  # type: ignore[no-untyped-def] # noqa: ANN202 - matplotlib is not imported here
-    return getattr(importlib.import_module(f"gradexplain.figures.{name}"), name)()
+def _draw(name: str) -> "Figure":
+    draw = getattr(importlib.import_module(f"gradexplain.figures.{name}"), name, None)
+    if not callable(draw):
+        raise TypeError(f"figure:{name} must be drawn by a function {name}() in {name}.py")
+    figure: Figure = draw()
+    return figure
+
+
+def _is_drawing_code(module: str) -> bool:
+    """Tell the package from the site builder, which is running."""
+    package, _, rest = module.partition(".")
+    return package == "gradexplain" and rest.partition(".")[0] != "sitebuild"
 
 
 @lru_cache(maxsize=1)
 def _code() -> str:
     """Hash all that a drawing depends on."""
-    sources = [*_PACKAGE.glob("*.py"), *_PACKAGE.glob("figures/*.py"), _PACKAGE / "sitebuild/svg.py"]
-    text = b"".join(path.read_bytes() for path in sorted(sources))
-    return hashlib.sha256(text + version("matplotlib").encode()).hexdigest()
+    sources = sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("figures/*.py")])
+    parts = [path.name.encode() + path.read_bytes() for path in sources]
+    parts += [_SVG_CODE, version("matplotlib").encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()

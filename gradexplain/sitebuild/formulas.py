@@ -1,4 +1,4 @@
-r"""Markdown extension: formulas become KaTeX's HTML and MathML at build, derivations a grid of steps.
+r"""Markdown extension: formulas become KaTeX's HTML and MathML, derivations a grid of steps.
 
 `pymdownx.arithmatex` (generic) finds the formulas; this replaces what it leaves. The macros \true,
 \averaged and \gap give a term the site's colour for it.
@@ -7,7 +7,7 @@ r"""Markdown extension: formulas become KaTeX's HTML and MathML at build, deriva
 import html
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from markdown import Markdown
@@ -19,7 +19,9 @@ KATEX = Path(__file__).parent / "katex"
 _FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
-_STEPS = re.compile(r"\\begin\{align\*?\}(?P<steps>.*&&.*)\\end\{align\*?\}", re.DOTALL)
+_STEPS = re.compile(r"\\begin\{(align\*?)\}(?P<steps>.*&&.*)\\end\{\1\}", re.DOTALL)
+_PIECE = re.compile(r"\\\\(?:\[[^]]*\])?|\\begin\{|\\end\{|\\.|.", re.DOTALL)
+_IN_HEADING = re.compile(r'<h([1-6])[^>]*>(?:(?!</h\1>).)*"arithmatex"', re.DOTALL)
 _RENDER = r"""
 tex => display => katex.renderToString(tex, {
   displayMode: display,
@@ -45,6 +47,9 @@ class FormulasExtension(Extension):
 
 class _Formulas(Postprocessor):
     def run(self, text: str) -> str:
+        heading = _IN_HEADING.search(text)
+        if heading:  # its text is also an address, a menu entry and a search title
+            raise ValueError(f"a heading must hold no formula, but plain text: {heading[0]}")
         return _FORMULA.sub(_replace, text)
 
 
@@ -57,8 +62,7 @@ def render(tex: str, *, display: bool = False) -> str:
     >>> "gx-math" in render(r"\bar x")
     True
     """
-    hidden = f"<gx-tex hidden>{html.escape(tex)}</gx-tex>"
-    return f"<gx-math data-search-exclude>{_katex(tex, display)}</gx-math>{hidden}"
+    return _seen(tex, display=display) + _searched(tex)
 
 
 def close() -> None:
@@ -89,38 +93,68 @@ def makeExtension(**_: object) -> FormulasExtension:  # noqa: N802 - Python-Mark
     return FormulasExtension()
 
 
+def _seen(tex: str, *, display: bool = False) -> str:
+    return f"<gx-math data-search-exclude>{_katex(tex, display)}</gx-math>"
+
+
+def _searched(tex: str) -> str:
+    return f"<gx-tex hidden>{html.escape(tex)}</gx-tex>"
+
+
 def _replace(match: re.Match[str]) -> str:
     tex = html.unescape(match["tex"]).strip()
     if match["tag"] == "span":
         return render(tex)
-    steps = _STEPS.search(tex)
+    steps = _STEPS.fullmatch(tex)
     inside = _derivation(steps["steps"]) if steps else render(tex, display=True)
     kind = "derivation" if steps else "formula"
     return f'<div class="gx-{kind}" tabindex="0" role="group" aria-label="{kind}">{inside}</div>'
 
 
 def _derivation(steps: str) -> str:
-    rows = [_step(row) for row in re.split(r"\\\\", steps) if row.strip()]
-    return f'<div class="gx-steps" role="list">{"".join(rows)}</div>'
+    rows = "".join(_step(row) for row in _rows(steps) if any(row))
+    return f'<div class="gx-steps" role="list">{rows}</div>'
 
 
-def _step(row: str) -> str:
+def _rows(steps: str) -> list[list[str]]:
+    r"""Split at `\\` and `&`, except inside an environment such as a matrix."""
+    rows, depth = [[""]], 0
+    for piece in _PIECE.findall(steps):
+        depth += (piece == r"\begin{") - (piece == r"\end{")
+        if depth == 0 and piece.startswith("\\\\"):
+            rows.append([""])
+        elif depth == 0 and piece == "&":
+            rows[-1].append("")
+        else:
+            rows[-1][-1] += piece
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def _step(row: list[str]) -> str:
     r"""Return one line `lhs &= rhs && \text{rule}` as a list item of three cells."""
-    formula, _, rule = row.partition("&&")
-    left, _, right = formula.partition("&")
-    cells = [("left", left), ("right", "{}" + right.strip()), ("rule", rule)]
+    left, right, rule = _cells(row)
+    cells = [
+        ("left", left and rf"\displaystyle {left}"),
+        ("right", rf"\displaystyle {{}}{right}"),  # {} gives the relation its spaces
+        ("rule", rule),
+    ]
     inside = "".join(
-        f'<span class="gx-{name}">{render(_displayed(name, tex.strip())) if tex.strip() else ""}</span>'
-        for name, tex in cells
+        f'<span class="gx-{name}">{_seen(tex) if tex else ""}</span>' for name, tex in cells
     )
-    return f'<div class="gx-step" role="listitem">{inside}</div>'
+    hidden = _searched(" ".join(filter(None, row)))
+    return f'<div class="gx-step" role="listitem">{inside}{hidden} </div>'
 
 
-def _displayed(name: str, tex: str) -> str:
-    return tex if name == "rule" else rf"\displaystyle {tex}"
+def _cells(row: list[str]) -> tuple[str, str, str]:
+    if len(row) == 2:
+        return row[0], row[1], ""
+    if len(row) == 4 and not row[2]:
+        return row[0], row[1], row[3]
+    line = " & ".join(row)
+    raise ValueError(rf"a derivation's line must be lhs &= rhs && \text{{rule}}, not {line}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _katex(tex: str, display: bool) -> str:  # noqa: FBT001 - a cache key
     call = f"({_RENDER})({json.dumps(tex)})({json.dumps(display)})"
     try:
@@ -140,13 +174,16 @@ def _engine() -> MiniRacer:
 def _needed_faces(rules: str, classes: set[str]) -> set[tuple[str, str, str]]:
     needed = set()
     for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", rules):
-        family = re.search(r"font-family:\s*\"?(KaTeX_\w+)", body)
+        families = re.findall(r"KaTeX_\w+", body)
+        if not families and re.search("font-(weight|style)", body):
+            families = ["KaTeX_Main"]  # bold or slanted text that names no family inherits it
         asked = any(
             set(re.findall(r"\.([\w-]+)", selector)) - {"katex"} <= classes
             for selector in selectors.split(",")
         )
-        if family and asked:
-            needed.add((family[1], _property(body, "weight"), _property(body, "style")))
+        if asked:
+            style = _property(body, "weight"), _property(body, "style")
+            needed |= {(family, *style) for family in families}
     return needed
 
 

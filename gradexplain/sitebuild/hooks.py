@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -46,6 +47,7 @@ def on_post_build(config: MkDocsConfig, **_: object) -> None:
 def on_serve(server: LiveReloadServer, **_: object) -> LiveReloadServer:
     """Rebuild when the package changes, not only when a page does."""
     server.watch("gradexplain")
+    sys.dont_write_bytecode = True  # or importing what was edited would look like another edit
     return server
 
 

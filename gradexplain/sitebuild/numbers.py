@@ -6,13 +6,14 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
-from gradexplain.sitebuild.pages import Block, Mark, blocks, linked_block, marks
+from gradexplain.sitebuild.pages import Block, Mark, blocks, comments_unseen, linked_block, marks
 
-_NO_LINKS = [
-    re.compile(r"^#.*$", re.MULTILINE),  # headings
-    re.compile(r"!?\[[^\]]*\]\("),  # link texts and alt texts
-]
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_NO_LINKS = re.compile(
+    r"^[ \t]*#.*$"  # headings
+    r"|^[ \t]*(?:!!!|\?\?\?|===).*$"  # titles of admonitions, details and tabs
+    r"|!?\[[^\]]*\](?=[(\[])",  # link texts and alt texts
+    re.MULTILINE,
+)
 
 
 class NumbersExtension(Extension):
@@ -29,17 +30,21 @@ class _Numbers(Preprocessor):
 
 
 def link_numbers(page: str) -> str:
-    """Return the page with its marks as links, its visible blocks with ids, and no comments."""
+    """Return the page with its marks as links, ids on its blocks, and without unseen comments.
+
+    Raises:
+        ValueError: a mark is not well formed, or no block proves it.
+    """
     page_blocks = blocks(page)
     ids = {block: f"block-{i}" for i, block in enumerate((b for b in page_blocks if b.visible), 1)}
-    edits = [(mark.start, mark.end, _number(page, mark, page_blocks, ids)) for mark in marks(page)]
-    edits += [
-        (block.start, block.body_start, _opening(page, block, ids[block]))
-        for block in page_blocks
-        if block.visible
-    ]
-    taken = [(start, end) for start, end, _ in edits]
-    edits += [(m.start(), m.end(), "") for m in _COMMENT.finditer(page) if not _inside(m, taken)]
+    unlinked = [match.span() for match in _NO_LINKS.finditer(_without_marks(page))]
+    edits = [(start, end, "") for start, end in comments_unseen(page)]
+    edits += [(block.start, block.body_start, _opening(page, block, ids[block])) for block in ids]
+    for mark in marks(page):
+        block = _linked(mark, page_blocks)
+        inside = any(start <= mark.start < end for start, end in unlinked)
+        text = mark.printed if block is None or inside else _link(mark, ids[block])
+        edits.append((mark.start, mark.end, text))
     for start, end, text in sorted(edits, reverse=True):
         page = page[:start] + text + page[end:]
     return page
@@ -50,16 +55,23 @@ def makeExtension(**_: object) -> NumbersExtension:  # noqa: N802 - Python-Markd
     return NumbersExtension()
 
 
-def _number(page: str, mark: Mark, page_blocks: list[Block], ids: dict[Block, str]) -> str:
-    block = linked_block(mark, page_blocks)
-    plain = any(
-        match.start() <= mark.start < match.end()
-        for pattern in _NO_LINKS
-        for match in pattern.finditer(page)
-    )
-    if plain or block is None:
-        return mark.printed
-    return f'<a class="gx-number" href="#{ids[block]}">{mark.printed}</a>'
+def _linked(mark: Mark, page_blocks: list[Block]) -> Block | None:
+    try:
+        return linked_block(mark, page_blocks)
+    except ValueError as error:
+        raise ValueError(f"line {mark.line}: {error}") from None
+
+
+def _link(mark: Mark, name: str) -> str:
+    title = "To the block that computes this number"
+    return f'<a class="gx-number" href="#{name}" title="{title}">{mark.printed}</a>'
+
+
+def _without_marks(page: str) -> str:
+    """Blank the marks out: a bracket in an expression must not end a link's text."""
+    for mark in marks(page):
+        page = page[: mark.start] + " " * (mark.end - mark.start) + page[mark.end :]
+    return page
 
 
 def _opening(page: str, block: Block, name: str) -> str:
@@ -69,7 +81,3 @@ def _opening(page: str, block: Block, name: str) -> str:
     return re.sub(
         r"(`{3,}|~{3,})python *([^\n]*)", rf"\1{{ .{language} #{name} \2 }}", first_line, count=1
     )
-
-
-def _inside(match: re.Match[str], spans: list[tuple[int, int]]) -> bool:
-    return any(start <= match.start() and match.end() <= end for start, end in spans)

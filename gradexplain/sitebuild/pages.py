@@ -1,50 +1,62 @@
-"""Read a page's Markdown: its code blocks, its computed numbers, and the numbers left unmarked.
+r"""Read a page's Markdown: its code blocks, its computed numbers, and what goes unchecked.
 
 A computed number is written `0.2233<!--= expression -->`. The expression is evaluated in the page's
 namespace, right after its *proof block*, and the reader's link leads there. The site and the tests
 read pages through this module alone, so what is linked is what was checked.
+
+Not prose, and so free of marks: fences, code spans, formulas, HTML comments and tags, attribute
+lists, front matter, addresses, the numbers of a numbered list, and `1.5<!--from: a source-->`.
 """
 
 import ast
 import builtins
 import doctest
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral, Real
 from textwrap import dedent
 
-_FENCE = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<ticks>`{3,}|~{3,})(?P<info>[^\n]*)\n"
-    r"(?P<body>.*?)^[ \t]*(?P=ticks)[ \t]*$",
+LANGUAGES = ("python", "sh", "console", "text", "yaml", "toml", "json")
+
+_NUMBER = r"[-−]?\d+(?:\.\d+)?(?:e[-−+]?\d+)?"
+_ATTRIBUTE = r'[ \t]*(?:[.#][\w-]+|[\w-]+=(?:"[^"\n]*"|[^\s}"]+))'
+# What a page is made of, prose apart. A page is read once, and the leftmost piece wins: a mark in
+# a code span is code, a backtick in a comment is comment.
+_PIECES = {
+    "front": r"\A---\n.*?^---$",
+    "fence": r"^(?P<indent>[ \t]*)(?P<ticks>`{3,}|~{3,})(?P<info>[^\n]*)\n"
+    r"(?P<body>.*?)^(?P=indent)(?P=ticks)[ \t]*$",
+    "invisible": r"^[ \t]*<!--+ *invisible-code-block: python *\n(?P<unseen>.*?)--+>",
+    "mark": rf"(?P<printed>(?<![\w.,]){_NUMBER}|)<!--=(?P<expression>.*?)-->",
+    "quoted": r"[-−]?\d+(?:\.\d+)*(?:e[-−+]?\d+)?<!--from:.*?-->",
+    "comment": r"<!--.*?-->",
+    "span": r"(?<!`)(?P<tick>`{1,2})(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=tick)(?!`)",
+    "display": r"\$\$.*?\$\$",
+    "inline": r"(?<![\\$])\$(?![\s$])(?:\\.|[^\\$\n]|\n(?![ \t]*\n))+?(?<!\s)\$",
+    "target": r"\]\([^\s)]*",
+    "reference": r"^ {0,3}\[[^\]\n]+\]: *\S+",
+    "address": r"https?://[^\s)>]+",
+    "attributes": rf"\{{:?{_ATTRIBUTE}(?:[ \t]+{_ATTRIBUTE})*[ \t]*\}}",
+    "tag": r"</?[a-zA-Z](?:(?!(?:alt|title|aria-label)=)[^>\n])*>",
+    "item": r"^[ \t]*\d{1,2}\. ",
+}
+_PIECE = re.compile(
+    "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PIECES.items()),
     re.DOTALL | re.MULTILINE,
 )
-_INVISIBLE = re.compile(
-    r"^<!--+ *invisible-code-block: python *\n(?P<body>.*?)--+>", re.DOTALL | re.MULTILINE
+_INFO = re.compile(r'(?P<language>\w+)(?: +\w+="[^"]*")*')
+_IN_PROSE = re.compile(r"\d+(?:\.\d+)+|(?<!\w)\d+e[-−+]?\d+|(?<![\w.])(?:\.\d+|\d+(?!\w))")
+_STATEMENTS_ONLY_PYTHON_HAS = re.compile(
+    r"^\s*(?:>>>|import \w|from [\w.]+ import |(?:def|class) \w+.*:$)", re.MULTILINE
 )
-_MARK = re.compile(
-    r"(?P<printed>(?:[-−]?\d[\d]*(?:\.\d+)?(?:e[-−+]?\d+)?)?)<!--=(?P<expression>.*?)-->", re.DOTALL
-)
-_QUOTED = re.compile(r"[-−]?\d+(?:\.\d+)?<!--from:[^>]*-->")
-_NOT_PROSE = [
-    re.compile(r"\A---\n.*?^---$", re.DOTALL | re.MULTILINE),  # front matter
-    _FENCE,
-    _MARK,
-    _QUOTED,
-    re.compile(r"<!--.*?-->", re.DOTALL),
-    re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL),  # code spans
-    re.compile(r"\$\$.*?\$\$", re.DOTALL),
-    re.compile(r"\$[^$\n]+\$"),
-    re.compile(r"\]\([^)]*\)"),  # where links and images lead
-    re.compile(r"\{[^}\n]*\}"),  # attribute lists
-    re.compile(r"<[^>\n]+>"),  # tags and bare addresses
-    re.compile(r"^ *\d+\. ", re.MULTILINE),  # numbered lists
-]
-_LANGUAGES = {"python", "sh", "text", "yaml", "toml", "json"}
 
 
 @dataclass(frozen=True)
 class Block:
-    """One Python block: `code` without its indent, `start` and `end` the whole fence in the page."""
+    """One Python block: its code without indent, and where its whole fence stands in the page."""
 
     start: int
     end: int
@@ -55,22 +67,20 @@ class Block:
 
     @property
     def is_doctest(self) -> bool:
-        """Whether its output is shown and compared."""
+        """Whether its outputs are shown and compared."""
         return self.code.startswith(">>>")
+
+    @cached_property
+    def examples(self) -> list[doctest.Example]:
+        """Its prompts with what each prints; none where outputs are not compared."""
+        return doctest.DocTestParser().get_examples(self.code) if self.is_doctest else []
 
     @property
     def source(self) -> str:
         """The Python in it, without prompts and outputs."""
         if not self.is_doctest:
             return self.code
-        return "".join(example.source for example in doctest.DocTestParser().get_examples(self.code))
-
-    @property
-    def expected(self) -> str:
-        """All outputs that it shows."""
-        if not self.is_doctest:
-            return ""
-        return "".join(example.want for example in doctest.DocTestParser().get_examples(self.code))
+        return "".join(example.source for example in self.examples)
 
 
 @dataclass(frozen=True)
@@ -86,57 +96,52 @@ class Mark:
 
 def blocks(page: str) -> list[Block]:
     """Return the Python blocks in page order, invisible ones included."""
-    fences = [
-        _block(page, match, visible=True)
-        for match in _FENCE.finditer(page)
-        if match["info"].split(" ")[0] == "python"
-    ]
-    invisible = [_block(page, match, visible=False) for match in _INVISIBLE.finditer(page)]
-    return sorted(fences + invisible, key=lambda block: block.start)
+    found = []
+    for piece in _PIECE.finditer(page):
+        if piece.lastgroup == "invisible":
+            found.append(_block(page, piece, "unseen"))
+        elif piece.lastgroup == "fence" and piece["info"].split(" ")[0] == "python":
+            found.append(_block(page, piece, "body"))
+    return found
 
 
 def marks(page: str) -> list[Mark]:
-    """Return the computed numbers in page order; those shown inside code are no marks.
-
-    Raises:
-        ValueError: a mark follows no number.
-    """
-    code = [match.span() for match in (*_FENCE.finditer(page), *_INVISIBLE.finditer(page))]
-    code += [match.span() for match in _NOT_PROSE[5].finditer(page)]
-    found = []
-    for match in _MARK.finditer(page):
-        if any(start <= match.start() and match.end() <= end for start, end in code):
-            continue
-        line = _line(page, match.end("printed"))
-        if not match["printed"]:
-            raise ValueError(f"line {line}: the mark {match[0]} must follow a number")
-        found.append(
-            Mark(match.start(), match.end(), line, match["printed"], match["expression"].strip())
+    """Return the computed numbers in page order; those shown inside code are no marks."""
+    return [
+        Mark(
+            start=piece.start(),
+            end=piece.end(),
+            line=_line(page, piece.end("printed")),
+            printed=piece["printed"],
+            expression=" ".join(piece["expression"].split()),
         )
-    return found
+        for piece in _PIECE.finditer(page)
+        if piece.lastgroup == "mark"
+    ]
 
 
 def proof_block(mark: Mark, page_blocks: list[Block]) -> Block:
     """Return the block after which the mark is checked: the last above that binds one of its names.
 
-    A page's opening states numbers before the first block: then it is the first block below by
-    whose end all names are bound.
+    A page's opening states numbers before the first block: then it is the first visible block below
+    by whose end all names are bound.
 
     Raises:
-        ValueError: no block of the page binds one of the names.
+        ValueError: the mark is not well formed, or no block of the page binds one of its names.
     """
-    names = _free_names(mark.expression)
+    names = _free_names(mark)
     above = [block for block in page_blocks if block.end <= mark.start]
-    bound = set().union(*(bound_names(block) for block in above))
-    if above and names <= bound:
-        binders = [block for block in above if bound_names(block) & names]
-        return (binders or above)[-1]
-    for block in page_blocks[len(above) :]:
-        bound |= bound_names(block)
-        if names <= bound:
-            return block
-    missing = ", ".join(sorted(names - bound)) or "a block"
-    raise ValueError(f"line {mark.line}: no block binds {missing}, used by {mark.expression}")
+    if above and names <= _bound_by(above):
+        return ([block for block in above if bound_names(block) & names] or above)[-1]
+    ready = [
+        block
+        for number, block in enumerate(page_blocks[len(above) :], len(above) + 1)
+        if names <= _bound_by(page_blocks[:number])
+    ]
+    if not ready:
+        missing = ", ".join(sorted(names - _bound_by(page_blocks))) or "nothing: there is none"
+        raise ValueError(f"no block binds {missing}, for {mark.expression}")
+    return next((block for block in ready if block.visible), ready[0])
 
 
 def linked_block(mark: Mark, page_blocks: list[Block]) -> Block | None:
@@ -144,70 +149,116 @@ def linked_block(mark: Mark, page_blocks: list[Block]) -> Block | None:
     proof = page_blocks.index(proof_block(mark, page_blocks))
     before = [block for block in page_blocks[: proof + 1] if block.visible]
     after = [block for block in page_blocks[proof:] if block.visible]
-    return before[-1] if before else after[0] if after else None
+    return next(iter(before[-1:] or after), None)
 
 
-def is_rounding(printed: str, value: float) -> bool:
-    """Return whether `printed` is `value` rounded to the digits printed; integers must be exact."""
-    printed = printed.replace("−", "-")
-    mantissa, _, exponent = printed.partition("e")
+def is_rounding(printed: str, value: object) -> bool:
+    """Return whether `printed` is `value` rounded to the digits printed.
+
+    An integer must be the value itself, within 1e-9; a zero bears no sign.
+
+    >>> is_rounding("−0.0117", -0.011696), is_rounding("2", 2.1), is_rounding("4.4e-16", 4.44e-16)
+    (True, False, True)
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(float(value)):
+        return False
+    mantissa, _, exponent = printed.replace("−", "-").partition("e")
     decimals = len(mantissa.partition(".")[2])
     if exponent:
-        return float(f"{value:.{decimals}e}") == float(printed)
-    if decimals == 0 and abs(value - round(value)) > 1e-9:
+        digits, _, power = f"{float(value):.{decimals}e}".partition("e")
+        return (mantissa, int(exponent)) == (digits, int(power))
+    if isinstance(value, Integral) and not decimals:
+        return mantissa == str(int(value))
+    if not decimals and abs(float(value) - round(float(value))) > 1e-9:
         return False
-    return f"{value:.{decimals}f}" == printed
+    rounded = f"{float(value):.{decimals}f}"
+    return mantissa == (rounded if float(rounded) else rounded.removeprefix("-"))
 
 
 def unmarked_numbers(page: str) -> list[str]:
     """Name each number in prose that should carry a mark: decimals, and integers a block prints."""
-    printed = set(re.findall(r"(?<![\w.])\d+(?![\w.])", _outputs(page)))
+    outputs = "\n".join(example.want for block in blocks(page) for example in block.examples)
+    printed = set(re.findall(r"(?<![\w.])\d+(?![\w.])", outputs))
     faults = []
-    text = prose(page)
-    for match in re.finditer(r"(?<![\w.])\d+(?:\.\d+)*(?![\w])", text):
+    for match in _IN_PROSE.finditer(prose(page)):
         number, line = match[0], _line(page, match.start())
-        if "." in number:
+        if not number.isdecimal():
             faults.append(f"line {line}: the decimal {number} has no mark")
         elif number in printed:
             faults.append(f"line {line}: {number} has no mark, though a block prints it")
     return faults
 
 
-def prose(page: str) -> str:
-    """Return the page with all but its prose blanked out, every character in its place."""
-    for pattern in _NOT_PROSE:
-        page = pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), page)
-    return page
+def mark_faults(page: str) -> list[str]:
+    """Name each mark that follows no number, has a `|` or no Python in it, or is misspelt."""
+    faults = [f"line {mark.line}: {fault}" for mark in marks(page) if (fault := _mark_fault(mark))]
+    return faults + [
+        f"line {_line(page, piece.start())}: {piece[0]} must be written"
+        " 1.5<!--= expression --> or 1.5<!--from: source-->"
+        for piece in _PIECE.finditer(page)
+        if piece.lastgroup == "comment" and re.match(r"<!--\s*(?:=|from\b)", piece[0])
+    ]
 
 
 def fence_faults(page: str) -> list[str]:
-    """Name each fence that a tool may skip in silence, or that hides Python under another name."""
+    """Name each place where Python could stand unrun, or outputs uncompared."""
     faults = []
-    for match in _FENCE.finditer(page):
-        line, language = _line(page, match.start()), match["info"].split(" ")[0]
-        if language not in _LANGUAGES:
-            allowed = ", ".join(sorted(_LANGUAGES))
-            faults.append(f'line {line}: fence "{match["info"]}" must be one of {allowed}')
-        elif language != "python" and _is_python(dedent(match["body"])):
-            faults.append(f"line {line}: Python hides in a {language} fence")
-    if len(re.findall(r"^\s*(?:```|~~~)", page, re.MULTILINE)) % 2:
-        faults.append("a fence is left open")
+    for piece in _PIECE.finditer(page):
+        fault = ""
+        if piece.lastgroup == "fence":
+            fault = _fence_fault(piece["info"], dedent(piece["body"]))
+        elif piece.lastgroup == "comment" and "code-block" in piece[0]:
+            fault = "an unseen block must open with <!-- invisible-code-block: python"
+        if fault:
+            faults.append(f"line {_line(page, piece.start())}: {fault}")
+    faults += [
+        f"line {_line(page, stray.start())}: {stray[0].strip()} must stand in a fence, opened and"
+        " closed on lines of their own with the same indent"
+        for stray in re.finditer(r"`{3}|~{3}|^[ \t]*>>>", prose(page), re.MULTILINE)
+    ]
+    written = len(re.findall(r"(?:```|~~~)[ \t{.]*py", page, re.IGNORECASE))
+    run = sum(block.visible for block in blocks(page))
+    if written != run:
+        faults.append(f"line 1: {written} fences are written for Python, {run} are run")
     return faults
 
 
+def prose(page: str) -> str:
+    """Return the page with all but its prose blanked out, every character in its place."""
+    return _PIECE.sub(lambda piece: re.sub(r"[^\n]", " ", piece[0]), page)
+
+
+def comments_unseen(page: str) -> list[tuple[int, int]]:
+    """Return where the comments stand that are for the checks alone, not for the HTML."""
+    found = []
+    for piece in _PIECE.finditer(page):
+        if piece.lastgroup == "invisible":
+            found.append(piece.span())
+        elif piece.lastgroup == "quoted":
+            found.append((piece.start() + piece[0].index("<!--"), piece.end()))
+    return found
+
+
 def bound_names(block: Block) -> set[str]:
-    """Return the names that the block binds in its page's namespace."""
-    return set(_bindings(ast.parse(block.source)))
+    """Return the names that the block binds in its page's namespace, or changes a part of.
+
+    Raises:
+        ValueError: the block is not Python.
+    """
+    try:
+        return set(_bindings(ast.parse(block.source)))
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"the block in line {block.line} is not Python: {error}") from None
 
 
-def _block(page: str, match: re.Match[str], *, visible: bool) -> Block:
+def _block(page: str, piece: re.Match[str], body: str) -> Block:
     return Block(
-        start=match.start(),
-        end=match.end(),
-        body_start=match.start("body"),
-        line=_line(page, match.start()),
-        code=dedent(match["body"]),
-        visible=visible,
+        start=piece.start(),
+        end=piece.end(),
+        body_start=piece.start(body),
+        line=_line(page, piece.start()),
+        code=dedent(piece[body]),
+        visible=body == "body",
     )
 
 
@@ -215,33 +266,84 @@ def _line(page: str, position: int) -> int:
     return page.count("\n", 0, position) + 1
 
 
-def _outputs(page: str) -> str:
-    return "\n".join(block.expected for block in blocks(page))
+def _bound_by(page_blocks: list[Block]) -> set[str]:
+    return set().union(*(bound_names(block) for block in page_blocks))
 
 
-def _free_names(expression: str) -> set[str]:
-    tree = ast.parse(expression, mode="eval")
+def _free_names(mark: Mark) -> set[str]:
+    if fault := _mark_fault(mark):
+        raise ValueError(fault)
+    tree = ast.parse(mark.expression, mode="eval")
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    return {node.id for node in names} - stored - set(dir(builtins))
+    inside = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    inside |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return {node.id for node in names} - inside - set(dir(builtins))
+
+
+def _mark_fault(mark: Mark) -> str:
+    if not mark.printed:
+        return f"the mark <!--= {mark.expression} --> must follow a number"
+    if "|" in mark.expression:
+        return f"{mark.expression} must hold no |, which would end a table's cell"
+    try:
+        ast.parse(mark.expression, mode="eval")
+    except SyntaxError as error:
+        return f"{mark.expression} must be a Python expression: {error.msg}"
+    return ""
 
 
 def _bindings(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import | ast.ImportFrom):
         yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
-    elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name  # what it binds inside stays inside
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
         yield node.id
-    elif not isinstance(node, ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.DictComp):
+    elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
+        yield from (part.id for part in ast.walk(node.value) if isinstance(part, ast.Name))
+    elif not isinstance(
+        node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+    ):
         for child in ast.iter_child_nodes(node):
             yield from _bindings(child)
 
 
-def _is_python(text: str) -> bool:
+def _fence_fault(info: str, body: str) -> str:
+    match = _INFO.fullmatch(info.rstrip())
+    if match is None or match["language"] not in LANGUAGES:
+        return f'the fence "{info}" must be one of {", ".join(LANGUAGES)}, then name="value" pairs'
+    if match["language"] == "python":
+        return _doctest_fault(body) if body.startswith(">>>") else ""
+    if _is_python(body, match["language"]):
+        return f"Python hides in a {match['language']} fence"
+    return ""
+
+
+def _doctest_fault(code: str) -> str:
     try:
-        tree = ast.parse(text.replace(">>> ", ""))
-    except SyntaxError:
+        parts = doctest.DocTestParser().parse(code)
+    except ValueError as error:
+        return f"doctest cannot read the block: {error}"
+    if any(isinstance(part, str) and part.strip() for part in parts):
+        return (
+            "after a blank line, doctest reads nothing but prompts: <BLANKLINE> is a blank output"
+        )
+    if any(isinstance(part, doctest.Example) and part.options for part in parts):
+        return "doctest options compare less than what is printed"
+    return ""
+
+
+def _is_python(text: str, language: str) -> bool:
+    """Return whether text is Python that does something; names and constants alone do not."""
+    if _STATEMENTS_ONLY_PYTHON_HAS.search(text):
+        return True
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
         return False
-    words = ast.Expr, ast.Constant, ast.Name, ast.Tuple, ast.Load, ast.Module
-    return not all(isinstance(node, words) for node in ast.walk(tree))
+    settings = (ast.Assign,) if language == "toml" else ()  # `name = "value"` is TOML as well
+    harmless = (ast.Module, ast.Expr, ast.AnnAssign, *settings)
+    acts = [
+        node for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.Call | ast.comprehension)
+    ]
+    return not all(isinstance(node, harmless) for node in acts)

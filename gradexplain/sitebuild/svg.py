@@ -8,8 +8,19 @@ from xml.etree import ElementTree as ET
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: The dark palette, for a drawing outside the site; inside, the site's style sheet says the same.
+DARK = {
+    "--gx-true": "#6cb8ff",
+    "--gx-averaged": "#ff9d57",
+    "--gx-gap": "#e39ad9",
+    "--gx-ink": "#e6e8ee",
+    "--gx-muted": "#a9b0bd",
+    "--gx-grid": "#3b4152",
+    "--gx-paper": "#1e2129",
+}
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
+_PAINTED = {f"{{{_SVG}}}{tag}" for tag in ("path", "use", "text")}
 _DEFAULT_ID = re.compile(
     r"(figure|axes|patch|text|line2d|xtick|ytick|matplotlib\.axis|PathCollection|LineCollection"
     r"|PolyCollection|FillBetweenPolyCollection|QuadContourSet|legend)_\d+"
@@ -20,14 +31,12 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> str:
     """Return the figure as SVG markup: palette colours as CSS variables, text as text.
 
     Raises:
-        ValueError: the figure uses a colour outside the palette.
+        ValueError: the figure uses a colour outside the palette, or a bitmap.
     """
     root = _tree(figure, name)
     _drop_what_a_page_needs_not(root)
+    _follow_the_palette(root, name)
     _own_ids(root, name)
-    for element in root.iter():
-        if "style" in element.attrib:
-            element.set("style", _style(name, element.attrib["style"]))
     width, height = root.get("viewBox", "").split()[2:]
     root.attrib.clear()
     root.attrib.update(
@@ -36,6 +45,8 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> str:
             "role": "img",
             "aria-label": alt,
             "data-search-exclude": "",
+            # matplotlib's own style sheet said this, and would have said it to the whole page
+            "style": "stroke-linejoin: round; stroke-linecap: butt",
         }
     )
     return ET.tostring(root, encoding="unicode").replace(f' xmlns="{_SVG}"', "")
@@ -44,8 +55,7 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> str:
 def standalone_svg(figure: "Figure", name: str, alt: str) -> str:
     """Return the same drawing as a file that carries its own light and dark palette."""
     body = inline_svg(figure, name, alt).replace("<svg ", f'<svg xmlns="{_SVG}" ', 1)
-    style = f"<style>{_palette_css()}</style>"
-    return body.replace(">", f">{style}", 1) + "\n"
+    return body.replace(">", f"><style>{_palette_css()}</style>", 1) + "\n"
 
 
 def _tree(figure: "Figure", name: str) -> ET.Element:
@@ -61,16 +71,37 @@ def _tree(figure: "Figure", name: str) -> ET.Element:
 
 
 def _drop_what_a_page_needs_not(root: ET.Element) -> None:
-    """Remove metadata, comments' leftovers, and style sheets that would leak into the page."""
+    """Remove metadata, emptied definitions, and the style sheet that would leak into the page."""
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
+            tag = child.tag.removeprefix(f"{{{_SVG}}}")
+            if tag in {"metadata", "style"} or (tag == "defs" and len(child) == 0):
                 parent.remove(child)
-            elif child.tag == f"{{{_SVG}}}defs" and len(child.findall("*")) == 0:
-                parent.remove(child)
-    for path in root.iter(f"{{{_SVG}}}path"):
-        # the style sheet just removed said this for all paths
-        path.set("style", path.get("style", "") + "; stroke-linejoin: round")
+
+
+def _follow_the_palette(root: ET.Element, name: str) -> None:
+    if root.find(f".//{{{_SVG}}}image") is not None:
+        raise ValueError(f"figure {name} must hold no bitmap: its colours cannot follow the page")
+    defined = {id(element) for defs in root.iter(f"{{{_SVG}}}defs") for element in defs.iter()}
+    for element in root.iter():
+        style = element.get("style", "")
+        drawn = element.tag in _PAINTED and id(element) not in defined
+        if drawn and not re.search(r"\bfill:", style):
+            style += "; fill: #000000"  # matplotlib leaves black out, as the default
+        if style:
+            element.set("style", _style(name, style))
+
+
+def _style(name: str, style: str) -> str:
+    from gradexplain.figures.style import PALETTE  # noqa: PLC0415 - as above
+
+    for color in sorted(set(re.findall(r"#[0-9a-fA-F]{3,8}\b(?!\))", style))):
+        if color not in PALETTE:
+            raise ValueError(f"figure {name} uses the colour {color}, which is not in the palette")
+        style = style.replace(color, f"var({PALETTE[color]})")
+    style = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", style)
+    style = re.sub(r"font: ([^;]*?[\d.]+px) [^;]*", r"font: \1 var(--gx-figure-font)", style)
+    return re.sub(r"font-family: [^;]*(;|$)", "", style).strip("; ")
 
 
 def _own_ids(root: ET.Element, name: str) -> None:
@@ -81,28 +112,17 @@ def _own_ids(root: ET.Element, name: str) -> None:
         identity = element.attrib.pop("id", None)
         if identity in used or (identity and not _DEFAULT_ID.fullmatch(identity)):
             element.set("id", f"{name}-{identity}")
-        if "clip-path" in element.attrib:
-            element.set("clip-path", element.attrib["clip-path"].replace("url(#", f"url(#{name}-"))
         target = element.attrib.pop(_XLINK, None)
         if target:
             element.set("href", target.replace("#", f"#{name}-"))
-
-
-def _style(name: str, style: str) -> str:
-    from gradexplain.figures.style import PALETTE  # noqa: PLC0415 - as above
-
-    for color in set(re.findall(r"#[0-9a-fA-F]{6}\b", style)):
-        if color not in PALETTE:
-            raise ValueError(f"figure {name} uses the colour {color}, which is not in the palette")
-        style = style.replace(color, f"var({PALETTE[color]})")
-    style = re.sub(r"font: ([\d.]+)px [^;]*", r"font-size: \1px", style)
-    return re.sub(r"font-family: [^;]*(;|$)", "", style).strip("; ")
+        for key, value in element.attrib.items():
+            element.set(key, value.replace("url(#", f"url(#{name}-"))
 
 
 def _palette_css() -> str:
-    light = "--gx-true:#0067a5;--gx-averaged:#b84a00;--gx-gap:#8e3b86;--gx-ink:#1f2328;--gx-muted:#5f6872;--gx-grid:#d5dae0;--gx-paper:#fff"
-    dark = "--gx-true:#6cb8ff;--gx-averaged:#ff9d57;--gx-gap:#e39ad9;--gx-ink:#e6e8ee;--gx-muted:#a9b0bd;--gx-grid:#3b4152;--gx-paper:#1e2129"
-    return (
-        f"svg{{{light};font-family:system-ui,sans-serif}}"
-        f"@media(prefers-color-scheme:dark){{svg{{{dark}}}}}"
-    )
+    from gradexplain.figures.style import PALETTE  # noqa: PLC0415 - as above
+
+    light = "".join(f"{variable}:{color};" for color, variable in PALETTE.items())
+    dark = "".join(f"{variable}:{color};" for variable, color in DARK.items())
+    font = "--gx-figure-font:system-ui,sans-serif;font-family:var(--gx-figure-font)"
+    return f"svg{{{light}{font}}}@media(prefers-color-scheme:dark){{svg{{{dark}}}}}"

@@ -1,4 +1,7 @@
-"""Renew gradexplain/sitebuild/katex/ from the npm package: `make katex`. Needs npm on the machine."""
+"""Renew gradexplain/sitebuild/katex/ from the npm package; needs npm on the machine.
+
+Run it as `python -m gradexplain.sitebuild.vendor_katex`.
+"""
 
 import base64
 import hashlib
@@ -10,7 +13,9 @@ import tempfile
 from pathlib import Path
 
 VERSION = "0.19.1"
-INTEGRITY = "jG8uKntjSEcm2EpQOh0XturpPuuC9r3Sq5HLHdsFdWZT27E672SF19QEi+of0/YeOy15lDgRhKvr5614uRrEfA=="
+INTEGRITY = (
+    "jG8uKntjSEcm2EpQOh0XturpPuuC9r3Sq5HLHdsFdWZT27E672SF19QEi+of0/YeOy15lDgRhKvr5614uRrEfA=="
+)
 FOLDER = Path(__file__).parent / "katex"
 
 
@@ -26,7 +31,7 @@ def main() -> None:
 def _fetch(folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
-        raise SystemExit("make katex needs npm, which comes with Node.js")
+        raise SystemExit("renewing KaTeX needs npm, which comes with Node.js")
     subprocess.run([npm, "pack", f"katex@{VERSION}"], cwd=folder, check=True, capture_output=True)  # noqa: S603 - a fixed command
     archive = folder / f"katex-{VERSION}.tgz"
     found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
@@ -42,9 +47,10 @@ def _keep(package: Path) -> None:
     shutil.copy(package / "dist" / "katex.min.js", FOLDER)
     for font in sorted((package / "dist" / "fonts").glob("*.woff2")):
         shutil.copy(font, FOLDER / "fonts")
-    css = (package / "dist" / "katex.css").read_text()
-    (FOLDER / "katex.css").write_text(re.sub(r",\s*url\([^)]*\.(?:woff|ttf)\) format\([^)]*\)", "", css))
-    (FOLDER / "VERSION").write_text(f"katex {VERSION}\n" + "".join(_hashes()))
+    css = (package / "dist" / "katex.css").read_text(encoding="utf-8")
+    woff2_only = re.sub(r",\s*url\([^)]*\.(?:woff|ttf)\) format\([^)]*\)", "", css)
+    (FOLDER / "katex.css").write_text(woff2_only, encoding="utf-8", newline="\n")
+    (FOLDER / "VERSION").write_text(f"katex {VERSION}\n" + "".join(_hashes()), newline="\n")
 
 
 def _hashes() -> list[str]:

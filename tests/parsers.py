@@ -1,0 +1,101 @@
+"""Sybil parsers for the pages: every Python block is run, every computed number checked.
+
+They read a page through `gradexplain.sitebuild.pages`, as the site does. Sybil's own Markdown
+lexer skips a fence with arguments, and its line numbers drift in an indented doctest.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sybil import Document, Example, Region
+from sybil.evaluators.doctest import DocTestEvaluator
+from sybil.evaluators.python import PythonEvaluator
+from sybil.region import Lexeme
+
+from gradexplain.sitebuild.pages import (
+    Block,
+    Mark,
+    blocks,
+    fence_faults,
+    is_rounding,
+    mark_faults,
+    marks,
+    proof_block,
+    unmarked_numbers,
+)
+
+if TYPE_CHECKING:
+    from doctest import Example as Prompt
+
+ROOT = Path(__file__).parents[1]
+
+
+def parse_blocks(document: Document) -> Iterator[Region]:
+    """Yield each Python block, or each prompt of it where outputs are compared."""
+    for block in blocks(document.text):
+        prompts = list(_prompts(document.text, block))
+        yield from prompts or [_code(block)]
+
+
+def parse_numbers(document: Document) -> Iterator[Region]:
+    """Yield each computed number, as an empty region at the end of the block that proves it."""
+    page_blocks = blocks(document.text)
+    for mark in marks(document.text):
+        try:
+            place = proof_block(mark, page_blocks).end
+        except ValueError as error:
+            yield _failure(mark.end, f"{_at(document, mark.line)}: {error}")
+        else:
+            yield Region(place, place, mark, check_number)
+
+
+def parse_faults(document: Document) -> Iterator[Region]:
+    """Yield a failure for each number without a mark and each fence that could hide Python."""
+    for find in (fence_faults, mark_faults, unmarked_numbers):
+        for fault in find(document.text):
+            line, _, words = fault.removeprefix("line ").partition(": ")
+            place = _start_of_line(document.text, int(line))
+            yield _failure(place, f"{_at(document, int(line))}: {words}")
+
+
+def check_number(example: Example) -> str | None:
+    """Return what is wrong with a computed number, if anything is."""
+    mark: Mark = example.parsed
+    value = eval(mark.expression, dict(example.namespace))  # noqa: S307 - our own pages
+    if is_rounding(mark.printed, value):
+        return None
+    place = _at(example.document, mark.line)
+    return f"{place}: {mark.printed} is printed, but {mark.expression} is {value!r}"
+
+
+def _code(block: Block) -> Region:
+    return Region(block.start, block.end, Lexeme(block.code, 0, 0), PythonEvaluator())
+
+
+def _prompts(page: str, block: Block) -> Iterator[Region]:
+    for prompt in block.examples:
+        start = _start_of_line(page, block.line + 1 + prompt.lineno)
+        yield Region(start, start, prompt, _compare)
+
+
+def _compare(example: Example) -> str:
+    prompt: Prompt = example.parsed
+    return DocTestEvaluator()(example) if prompt.source.strip() else ""
+
+
+def _failure(place: int, words: str) -> Region:
+    def fail(_: Example) -> str:
+        return words
+
+    return Region(place, place, words, fail)
+
+
+def _start_of_line(page: str, line: int) -> int:
+    return sum(len(text) for text in page.splitlines(keepends=True)[: line - 1])
+
+
+def _at(document: Document, line: int) -> str:
+    path = Path(document.path)
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
+    return f"{name} line {line}"

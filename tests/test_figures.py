@@ -1,0 +1,334 @@
+"""The figures: their numbers, and that every drawing can be read, in any palette, every time."""
+
+import io
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import Collection
+from matplotlib.colors import to_hex, to_rgba_array
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from gradexplain.figures.chord import chord, chord_data
+from gradexplain.figures.circle import T, Turn, circle, circle_data, circle_trace
+from gradexplain.figures.grid import grid, grid_data
+from gradexplain.figures.pairing import X, Y, pairing, pairing_data
+from gradexplain.figures.style import PALETTE, PAPER, TRUE, canvas, house, label, number, panel
+from gradexplain.figures.two_descents import two_descents, two_descents_data
+from gradexplain.line import Line
+
+DRAW: list[Callable[[], Figure]] = [pairing, grid, chord, two_descents, circle]
+SMALLEST = 10.5
+every_figure = pytest.mark.parametrize("draw", DRAW, ids=lambda draw: draw.__name__)
+
+
+# The numbers
+
+
+def known_numbers() -> Iterator[tuple[str, float, str]]:
+    """Yield what each figure is about: a name, the value found, and the digits it must round to."""
+    for name, order, true in [("given", (0, 1, 2, 3), "-6.5"), ("traded", (3, 2, 1, 0), "0.5")]:
+        pair = pairing_data(order)
+        yield f"{name} true slope", pair.true, true
+        yield f"{name} averaged slope", pair.averaged, "-3.0"
+        yield f"{name} mean input", pair.mean_input, "1.5"
+        yield f"{name} mean error", pair.mean_error, "1.0"
+        yield f"{name} mean loss", pair.mean_loss, "3.5"
+    found = chord_data()
+    yield "slope at 0", found.slopes[0], "0.25000"
+    yield "slope at 1", found.slopes[1], "0.19661"
+    yield "mean of slopes", found.mean_of_slopes, "0.22331"
+    yield "slope at mean", found.slope_at_mean, "0.23500"
+    yield "gap", found.gap, "-0.01170"
+    paths = two_descents_data()
+    yield "fit m", paths.true[-1].m, "1.40000"
+    yield "fit b", paths.true[-1].b, "-1.10000"
+    yield "fit J", paths.true[-1].loss(X, Y), "0.050"
+    yield "stopped m", paths.averaged[-1].m, f"{6 / 13:.9f}"
+    yield "stopped b", paths.averaged[-1].b, f"{4 / 13:.9f}"
+    yield "stopped J", paths.averaged[-1].loss(X, Y), "1.151"
+    gradients = [turn.true for turn in turns()]
+    yield "lowest gradient", min(gradients), "-0.022"
+    yield "highest gradient", max(gradients), "0.056"
+
+
+def agrees(value: float, digits: str) -> bool:
+    """Tell whether the digits are the rounding of the value."""
+    places = len(digits.partition(".")[2])
+    return f"{value:.{places}f}" == digits
+
+
+def turns(radius: float = 0.7) -> list[Turn]:
+    return [circle_data(angle, R=radius) for angle in np.radians(range(0, 360, 5))]
+
+
+def test_every_number_is_the_known_one() -> None:
+    wrong = [(name, value) for name, value, digits in known_numbers() if not agrees(value, digits)]
+    assert wrong == []
+
+
+def test_any_other_digit_or_sign_is_noticed() -> None:
+    for name, value, digits in known_numbers():
+        for i, digit in enumerate(digits):
+            if digit.isdigit():
+                planted = digits[:i] + str((int(digit) + 1) % 10) + digits[i + 1 :]
+                assert not agrees(value, planted), (name, planted)
+        flipped = digits[1:] if digits.startswith("-") else f"-{digits}"
+        assert not agrees(value, flipped), (name, flipped)
+
+
+def test_no_pairing_of_the_errors_gives_what_the_averages_say() -> None:
+    orders = {(a, b, c, 6 - a - b - c) for a in range(4) for b in range(4) for c in range(4)}
+    pairs = [pairing_data(order) for order in orders if set(order) == {0, 1, 2, 3}]
+    assert len(pairs) == math.factorial(4)
+    assert {pair.averaged for pair in pairs} == {-3.0}
+    assert (min(pair.true for pair in pairs), max(pair.true for pair in pairs)) == (-6.5, 0.5)
+    assert all(pair.true != pair.averaged for pair in pairs)
+
+
+def test_grid_s_last_row_is_the_mean_of_the_others() -> None:
+    each, mean = grid_data()
+    assert each.shape == (6, 9)
+    np.testing.assert_allclose(each.mean(axis=0), mean, rtol=1e-12, atol=1e-15)
+    with pytest.raises(AssertionError):  # a column in another's place
+        np.testing.assert_allclose(each.mean(axis=0)[::-1], mean, rtol=1e-12, atol=1e-15)
+
+
+def test_grid_draws_sign_as_filling_and_size_as_area() -> None:
+    each, mean = grid_data()
+    values = np.concatenate([each.ravel(), mean])
+    squares = [line for line in grid().findobj(Line2D) if line.get_marker() == "s"]
+    assert len(squares) == values.size
+    for square, value in zip(squares, values, strict=True):
+        side = square.get_markersize() + square.get_markeredgewidth()
+        exact = 21 * math.sqrt(abs(value) / np.abs(each).max())
+        assert side == pytest.approx(max(exact, 1.5), rel=1e-9)
+        assert (to_hex(square.get_markerfacecolor()) == PAPER) == (value < 0)
+
+
+def test_averaged_descent_keeps_to_its_rail_and_ends_where_the_mean_error_is_zero() -> None:
+    paths = two_descents_data()
+    rail = [line.m - X.mean() * line.b for line in paths.averaged]
+    np.testing.assert_allclose(rail, 0, atol=1e-12)
+    assert max(abs(line.m - X.mean() * line.b) for line in paths.true) > 1  # the true one does not
+    for path in [paths.true, paths.averaged]:
+        assert path[-1].residuals(X, Y).mean() == pytest.approx(0, abs=1e-12)
+
+
+def test_two_descents_start_where_they_are_told() -> None:
+    paths = two_descents_data(Line(2.0, 1.0))
+    assert paths.true[0] == paths.averaged[0] == Line(2.0, 1.0)
+    assert paths.averaged[-1].m - 1.5 * paths.averaged[-1].b == pytest.approx(0.5, rel=1e-12)
+
+
+def moved(found: list[Turn]) -> set[str]:
+    """Name the averages that differ by more than rounding from one angle to another."""
+    names = found[0].averages
+    return {name for name in names if np.ptp([turn.averages[name] for turn in found]) > 1e-15}
+
+
+def test_on_the_circle_every_average_stands_still_and_the_gradient_changes_sign() -> None:
+    found = turns()
+    assert len(found[0].averages) == 7
+    assert moved(found) == set()
+    assert min(turn.true for turn in found) < 0 < max(turn.true for turn in found)
+    assert max(abs(turn.averaged) for turn in found) < 1e-15
+
+
+def test_an_average_that_moves_is_noticed() -> None:
+    assert moved([*turns(), *turns(radius=0.71)]) == {"loss J"}
+    assert moved([circle_data(0.0), circle_data(0.0, c=0.11)]) == {"loss J", "∂J/∂w²"}
+    others = {"loss J", "mean output δ", "mean hidden δ", "∂J/∂w²"}
+    assert moved([circle_data(0.0), circle_data(0.0, D=0.31)]) == others
+
+
+def test_circle_s_gradient_is_the_one_written_out_by_hand() -> None:
+    for angle in [0.0, 1.0, 4.0]:
+        trace = circle_trace(angle, 0.3, 0.1, 0.7)
+        u = trace.delta[1][3:, 0] - 0.3
+        s = 1 / (1 + np.exp(-T))
+        by_hand = np.mean(u * s * (1 - s) * T)  # the pairs' even part D cancels
+        assert circle_data(angle).true == pytest.approx(by_hand, rel=1e-12)
+        assert circle_data(angle).true != pytest.approx(-by_hand, rel=1e-3)
+        assert np.linalg.norm(u - u @ (2 * s - 1) / np.sum((2 * s - 1) ** 2) * (2 * s - 1)) == (
+            pytest.approx(0.7, rel=1e-12)
+        )
+
+
+@pytest.mark.parametrize(
+    ("draw", "said"),
+    [
+        (pairing, ["true −6.5", "true 0.5", "averaged −3", "averaged −3"]),
+        (chord, ["slope at the mean\n0.2350", "mean of the slopes\n0.2233", "gap −0.0117"]),
+        (two_descents, ["true, J = 0.050", "averaged, J = 1.151", "rail: m − 1.5 b = 0"]),
+        (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
+    ],
+)
+def test_a_figure_says_its_numbers(draw: Callable[[], Figure], said: list[str]) -> None:
+    written = [text.get_text() for text in texts(draw())]
+    for line in said:
+        assert written.count(line) >= said.count(line), line
+
+
+def test_number_has_a_true_minus_and_no_minus_zero() -> None:
+    assert [number(-6.5), number(-0.0117, ".4f")] == ["−6.5", "−0.0117"]
+    assert [number(-0.0), number(-1e-18, ".3f"), number(0.5)] == ["0", "0.000", "0.5"]
+
+
+# The drawings
+
+
+def texts(figure: Figure) -> list[Text]:
+    """Return what is written in the figure, tick labels too."""
+    found = (text for text in figure.findobj(Text) if isinstance(text, Text))
+    return [text for text in found if text.get_visible() and text.get_text().strip()]
+
+
+def boxes(figure: Figure) -> list[tuple[str, Bbox]]:
+    """Return each text's box, a little wider than here: the page's font may be wider."""
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    figure.draw(renderer)
+    found = [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
+    return [(text, box.expanded(1.05, 0.95)) for text, box in found]
+
+
+def collisions(figure: Figure) -> list[tuple[str, str]]:
+    return [
+        (a, b) for (a, one), (b, other) in combinations(boxes(figure), 2) if one.overlaps(other)
+    ]
+
+
+def outside(figure: Figure) -> list[str]:
+    width, height = figure.bbox.width, figure.bbox.height
+    return [
+        text
+        for text, box in boxes(figure)
+        if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height
+    ]
+
+
+def too_small(figure: Figure) -> list[str]:
+    return [text.get_text() for text in texts(figure) if float(text.get_fontsize()) < SMALLEST]
+
+
+def svg(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "test"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return buffer.getvalue().decode()
+
+
+def colors(artist: Artist) -> list[object]:
+    """Return the colours that an artist draws with."""
+    if isinstance(artist, Text):
+        return [artist.get_color()] if artist.get_text().strip() else []
+    if isinstance(artist, Line2D):
+        marker = [artist.get_markerfacecolor(), artist.get_markeredgecolor()]
+        marked = artist.get_marker() not in ("None", "none", None, "")
+        return [artist.get_color(), *(marker if marked else [])]
+    if isinstance(artist, Patch):
+        return [artist.get_facecolor(), artist.get_edgecolor()]
+    if isinstance(artist, Collection):
+        return [*artist.get_facecolor(), *artist.get_edgecolor()]
+    return []
+
+
+def strange_colors(figure: Figure) -> set[str]:
+    """Return colours outside the palette; SVG leaves black unsaid, so ask the artists."""
+    figure.canvas.draw()
+    rgba = [
+        row
+        for artist in figure.findobj(lambda artist: artist.get_visible())
+        for color in colors(artist)
+        if artist is not figure.patch
+        for row in to_rgba_array(color)  # type: ignore[arg-type]
+    ]
+    return {to_hex(row) for row in rgba if row[3] > 0} - set(PALETTE)
+
+
+@house
+def planted() -> Figure:
+    """Draw all that a figure must not have."""
+    figure = canvas(100)
+    axes = panel(figure, 10, 60)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+    label(axes, 0.3, 0.5, "one label", TRUE)
+    label(axes, 0.35, 0.5, "on another", TRUE, fontsize=8)
+    label(axes, 0.9, 0.1, "past the edge", "black")
+    axes.plot([0, 1], [0, 1], color="red")
+    return figure
+
+
+@every_figure
+def test_no_text_touches_another(draw: Callable[[], Figure]) -> None:
+    assert collisions(draw()) == []
+
+
+@every_figure
+def test_no_text_leaves_the_canvas(draw: Callable[[], Figure]) -> None:
+    assert outside(draw()) == []
+
+
+@every_figure
+def test_no_text_is_too_small_for_a_phone(draw: Callable[[], Figure]) -> None:
+    assert too_small(draw()) == []
+    assert draw().get_figwidth() * 72 == 360
+
+
+@every_figure
+def test_only_palette_colors_are_used(draw: Callable[[], Figure]) -> None:
+    assert strange_colors(draw()) == set()
+
+
+def test_the_checks_of_a_drawing_notice_what_is_wrong() -> None:
+    assert collisions(planted()) == [("one label", "on another")]
+    assert outside(planted()) == ["past the edge"]
+    assert too_small(planted()) == ["on another"]
+    assert strange_colors(planted()) == {"#000000", "#ff0000"}
+
+
+@every_figure
+def test_the_same_drawing_is_the_same_svg(draw: Callable[[], Figure]) -> None:
+    drawn = svg(draw())
+    assert drawn == svg(draw())
+    assert drawn != svg(planted())
+
+
+@every_figure
+def test_the_reader_s_own_matplotlibrc_has_no_say(draw: Callable[[], Figure]) -> None:
+    drawn = svg(draw())
+    theirs: dict[Any, Any] = {"font.size": 30, "text.color": "red", "lines.linewidth": 9}
+    with mpl.rc_context(theirs):
+        figure = draw()
+        assert mpl.rcParams["font.size"] == 30  # and it is left as it was
+    assert svg(figure) == drawn
+
+
+@every_figure
+def test_ids_are_unique(draw: Callable[[], Figure]) -> None:
+    given = [artist.get_gid() for artist in draw().findobj() if artist.get_gid()]
+    assert len(given) == len(set(given))
+
+
+def imports_matplotlib(module: str) -> bool:
+    code = f"import sys, {module}; sys.exit('matplotlib' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)  # noqa: S603 - our own code
+    assert ran.stderr == b""
+    return ran.returncode == 1
+
+
+def test_the_package_does_not_import_matplotlib_unasked() -> None:
+    assert not imports_matplotlib("gradexplain")
+    assert imports_matplotlib("gradexplain.figures.style")

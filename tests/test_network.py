@@ -1,0 +1,180 @@
+"""The network's forward pass, and each number that backprop keeps of a batch."""
+
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+from closeness import assert_close
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import ACTIVATIONS, Problem, problems, seeds
+
+from gradexplain import (
+    MLP,
+    Activation,
+    Gradient,
+    backprop,
+    identity,
+    random_mlp,
+    relu,
+    sigmoid,
+    squared_error,
+    tanh,
+)
+
+both_dtypes = (np.float32, np.float64)
+
+
+@given(problems())
+def test_the_output_is_that_of_one_example_after_another(p: Problem) -> None:
+    for x, output in zip(p.x, p.net(p.x), strict=True):
+        a = x
+        for W, b, f in zip(p.net.weights, p.net.biases, p.net.activations, strict=True):
+            a = f(np.array([sum(w * v for w, v in zip(row, a, strict=True)) for row in W]) + b)
+        assert_close(output, a)
+
+
+@given(problems())
+def test_the_trace_chains(p: Problem) -> None:
+    trace = p.trace()
+    assert trace.net is p.net
+    depth = len(p.net.weights)
+    assert (len(trace.a), len(trace.z), len(trace.delta)) == (depth + 1, depth, depth)
+    assert np.array_equal(trace.a[0], p.x)
+    assert np.array_equal(trace.a[-1], p.net(p.x))
+    assert np.array_equal(trace.losses, p.loss(p.net(p.x), p.y))
+    for l, (W, b, f) in enumerate(zip(p.net.weights, p.net.biases, p.net.activations, strict=True)):
+        assert_close(trace.z[l], np.einsum("oi,ni->no", W, trace.a[l]) + b)
+        assert np.array_equal(trace.a[l + 1], f(trace.z[l]))
+        assert trace.delta[l].shape == trace.z[l].shape == (len(p.x), W.shape[0])
+
+
+@given(problems(activations=tuple(f for f in ACTIVATIONS if f is not relu)))
+def test_delta_is_the_slope_of_each_examples_loss_by_its_z(p: Problem) -> None:
+    """Differences through the rest of the network, from each z on."""
+    trace, h = p.trace(), 1e-3
+    for l, z in enumerate(trace.z):
+        slopes = np.empty_like(z)
+        for k, unit in enumerate(np.eye(z.shape[1])):
+            far, near = (
+                _loss_from(p, l, z + n * h * unit) - _loss_from(p, l, z - n * h * unit)
+                for n in (2, 1)
+            )
+            slopes[:, k] = (8 * near - far) / (12 * h)
+        size = np.abs(trace.delta[l]).max() + np.abs(trace.losses).max()
+        assert np.abs(trace.delta[l] - slopes).max() <= 1e-8 * size
+
+
+def _loss_from(p: Problem, layer: int, z: np.ndarray) -> np.ndarray:
+    a = p.net.activations[layer](z)
+    for W, b, f in list(zip(p.net.weights, p.net.biases, p.net.activations, strict=True))[
+        layer + 1 :
+    ]:
+        a = f(a @ W.T + b)
+    return p.loss(a, p.y)
+
+
+def test_two_layers_by_hand() -> None:
+    """By ŷ = 3 relu(2x + 1) − 1 at x = 1 and x = −1, for the squared error with y = 6."""
+    one = np.ones((1, 1))
+    net = MLP([2 * one, 3 * one], [np.array([1.0]), np.array([-1.0])], [relu, identity])
+    trace = backprop(net, np.array([[1.0], [-1.0]]), np.array([[6.0], [6.0]]), squared_error)
+    assert [z.ravel().tolist() for z in trace.z] == [[3, -1], [8, -1]]
+    assert [a.ravel().tolist() for a in trace.a] == [[1, -1], [3, 0], [8, -1]]
+    assert trace.losses.tolist() == [4, 49]
+    assert [delta.ravel().tolist() for delta in trace.delta] == [[12, 0], [4, -14]]
+
+
+def test_units_are_not_confused() -> None:
+    """A layer of two inputs and three outputs, its weights all different."""
+    W, b = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([0.5, 0.25, 0.125])
+    net = MLP([W], [b], [identity])
+    assert net(np.array([[1.0, 10.0]])).tolist() == [[21.5, 43.25, 65.125]]
+
+
+@given(problems(dtypes=both_dtypes))
+def test_the_dtype_is_kept_throughout(p: Problem) -> None:
+    trace = p.trace()
+    arrays = (trace.losses, *trace.a, *trace.z, *trace.delta, p.net(p.x))
+    assert {array.dtype for array in arrays} == {p.x.dtype}
+
+
+@given(problems(dtypes=both_dtypes))
+def test_nothing_handed_in_is_changed(p: Problem) -> None:
+    given_arrays = (p.x, p.y, *p.net.weights, *p.net.biases)
+    before = [array.copy() for array in given_arrays]
+    for array in given_arrays:
+        array.flags.writeable = False
+    p.trace()
+    p.net(p.x)
+    for array, kept in zip(given_arrays, before, strict=True):
+        assert np.array_equal(array, kept)
+
+
+def test_networks_traces_and_gradients_are_frozen() -> None:
+    net = random_mlp((2, 1), np.random.default_rng(0))
+    trace = backprop(net, np.ones((1, 2)), np.ones((1, 1)), squared_error)
+    for frozen in (net, trace, Gradient((), ())):
+        for name in vars(frozen):
+            with pytest.raises(FrozenInstanceError):
+                setattr(frozen, name, ())
+
+
+def test_layers_are_kept_as_tuples_of_the_arrays_given() -> None:
+    weights, biases, activations = [np.ones((1, 2))], [np.ones(1)], [tanh]
+    net = MLP(weights, biases, activations)
+    for kept in (net.weights, net.biases, net.activations):
+        assert type(kept) is tuple
+        assert len(kept) == 1
+    assert net.weights[0] is weights[0]
+    assert net.biases[0] is biases[0]
+    assert net.activations[0] is tanh
+    weights.append(np.ones((1, 1)))
+    assert len(net.weights) == 1
+
+
+@given(
+    seed=seeds,
+    sizes=st.lists(st.integers(1, 5), min_size=2, max_size=5),
+    hidden=st.sampled_from(ACTIVATIONS),
+    output=st.sampled_from(ACTIVATIONS),
+    dtype=st.sampled_from(both_dtypes),
+)
+def test_random_mlp_draws_layer_after_layer(
+    seed: int,
+    sizes: list[int],
+    hidden: Activation,
+    output: Activation,
+    dtype: type[np.floating],
+) -> None:
+    net = random_mlp(sizes, np.random.default_rng(seed), hidden, output, dtype)
+    assert net.activations == (*[hidden] * (len(sizes) - 2), output)
+    rng = np.random.default_rng(seed)
+    for W, n_in, n_out in zip(net.weights, sizes[:-1], sizes[1:], strict=True):
+        expected = (rng.standard_normal((n_out, n_in)) / n_in**0.5).astype(dtype)
+        assert W.dtype == dtype
+        assert_close(W, expected, 1e-6 if dtype is np.float32 else 1e-15)
+    for b, n_out in zip(net.biases, sizes[1:], strict=True):
+        assert b.dtype == dtype
+        assert np.array_equal(b, (rng.standard_normal(n_out) / 2).astype(dtype))
+
+
+def test_random_mlp_unless_told() -> None:
+    net = random_mlp((2, 3, 4, 1), np.random.default_rng(0))
+    assert net.activations == (tanh, tanh, identity)
+    assert {array.dtype for array in (*net.weights, *net.biases)} == {np.dtype(np.float64)}
+    named = random_mlp(
+        sizes=(1, 1, 1),
+        rng=np.random.default_rng(0),
+        hidden=relu,
+        output=sigmoid,
+        dtype=np.float32,
+    )
+    assert named.activations == (relu, sigmoid)
+
+
+def test_random_mlp_has_the_variances_it_promises() -> None:
+    net = random_mlp((400, 300), np.random.default_rng(0))
+    assert abs(net.weights[0].var() * 400 - 1) < 0.02
+    wide = random_mlp((1, 40_000), np.random.default_rng(0))
+    assert abs(wide.biases[0].var() * 4 - 1) < 0.03
