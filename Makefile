@@ -48,7 +48,7 @@ all: test check build ## everything CI runs
 
 lock: $(READY) ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-	  --extra figures --group docs --group test --group check --group build --group lock \
+	  --extra figures --group docs --group test --group browser --group mutation --group check --group build --group lock \
 	  --no-emit-package gradexplain --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 clean: ## remove everything made here, the environment too

@@ -127,7 +127,7 @@ def test_nothing_overflows_at_a_thousand(dtype: type[np.floating]) -> None:
         expected = np.array([2000.0, 0.0, math.log(2)])
         assert_each_close(softmax_cross_entropy(output, target), expected, 1e-6)
         slope = softmax_cross_entropy.derivative(output, target)
-        assert_each_close(slope, [[1, -1], [0, 0], [0.5, -0.5]], 1e-6)
+        assert_each_close(slope, np.array([[1, -1], [0, 0], [0.5, -0.5]]), 1e-6)
 
 
 def test_logistic_loss_keeps_its_digits_where_the_prediction_is_right() -> None:
