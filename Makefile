@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build check all lock katex picture clean
+.PHONY: help serve test build check all lock picture clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
@@ -36,7 +36,7 @@ test: $(READY) ## run every test that needs no browser
 	$(RUN) -m pytest -m bad_input
 
 build: $(READY) ## write the site to site/, any warning an error
-	$(RUN) -m mkdocs build --strict --quiet
+	$(RUN) -m mkdocs build --strict
 
 check: $(READY) ## lint, types, workflows
 	$(RUN) -m ruff check .
@@ -50,6 +50,9 @@ lock: $(READY) ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	  --extra figures --group docs --group test --group browser --group mutation --group check --group build --group lock \
 	  --no-emit-package gradexplain --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+picture: $(READY) ## renew the README's picture
+	$(RUN) -m gradexplain.sitebuild.readme_picture
 
 clean: ## remove everything made here, the environment too
 	rm -rf $(VENV) site .cache

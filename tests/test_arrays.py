@@ -68,7 +68,7 @@ def test_one_dtype_passes_whatever_the_shapes(dtype: type[np.floating]) -> None:
 
 def test_shapes_in_signatures_are_checked_when_the_hook_is_in() -> None:
     """Else the run with --jaxtyping-packages would prove nothing about shapes."""
-    done = subprocess.run(  # noqa: S603 - the command is the constant above
+    done = subprocess.run(
         [sys.executable, "-c", WRONG_SHAPE],
         cwd=Path(__file__).parent,  # where shapes.py is
         capture_output=True,

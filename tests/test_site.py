@@ -1,0 +1,211 @@
+"""The built site, read file by file: whole, at home anywhere, and asking nobody for anything."""
+
+import os
+import posixpath
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from parsers import ROOT
+
+# What Material's own script could load for what this site leaves off: a version chooser's frame,
+# diagrams, a browser without ResizeObserver. The browser checks watch that no page asks for them.
+UNUSED = {
+    "https://unpkg.com/iframe-worker/shim",
+    "https://unpkg.com/mermaid@11/dist/mermaid.min.js",
+    "https://unpkg.com/resize-observer-polyfill",
+}
+LOADED = {"src", "srcset", "poster", "data", "action", "background"}
+
+
+class Page(HTMLParser):
+    """What one page holds: its ids, its links, and what it loads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    @property
+    def ids(self) -> list[str]:
+        return [attributes["id"] for _, attributes in self.tags if "id" in attributes]
+
+    @property
+    def links(self) -> list[str]:
+        return [
+            attributes["href"]
+            for tag, attributes in self.tags
+            if tag == "a" and "href" in attributes
+        ]
+
+    @property
+    def loads(self) -> list[str]:
+        """Addresses that a browser fetches without being asked."""
+        found = [
+            value
+            for tag, attributes in self.tags
+            for name, value in attributes.items()
+            if name in LOADED or (name == "href" and tag in {"link", "use", "image", "base"})
+        ]
+        told = {"canonical", "prev", "next"}  # told to machines, fetched by none
+        named = [a["href"] for tag, a in self.tags if tag == "link" and a.get("rel") in told]
+        return [value for value in found if value not in named]
+
+
+def build(folder: Path, site_url: str) -> Path:
+    environment = {
+        **os.environ,
+        "SITE_URL": site_url,
+        "SOURCE_DATE_EPOCH": "1700000000",
+        "NO_MKDOCS_2_WARNING": "1",
+    }
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("site"), "https://example.org/some/where/")
+
+
+def pages(site: Path) -> Iterator[tuple[str, Page]]:
+    for path in sorted(site.rglob("*.html")):
+        yield path.relative_to(site).as_posix(), Page(path.read_text(encoding="utf-8"))
+
+
+def foreign(page: Page) -> list[str]:
+    return [value for value in page.loads if urlsplit(value).netloc or value.startswith("//")]
+
+
+def foreign_in_css(text: str) -> list[str]:
+    asked = re.findall(r"(?:url\(|@import\s+)\s*[\"']?([^\"')\s;]+)", text)
+    return [value for value in asked if re.match(r"(?:https?:)?//", value)]
+
+
+def foreign_in_script(text: str) -> set[str]:
+    """Return the addresses in a script that scripts are delivered from."""
+    found = set(re.findall(r"https?://[^\s\"'`<>)\\]+", text))
+    return {address for address in found if re.search(r"unpkg|cdn|jsdelivr|googleapis", address)}
+
+
+def broken(name: str, page: Page, site: Path, root: str = "/some/where/") -> list[str]:
+    """Return the links of a page, and what it loads, that lead nowhere."""
+    here = root + name
+    return [
+        value
+        for value in page.links + page.loads
+        if not urlsplit(value).scheme and not _exists(here, value, site, root)
+    ]
+
+
+def _exists(here: str, value: str, site: Path, root: str) -> bool:
+    parts = urlsplit(value)
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(here), unquote(parts.path)))
+    if not parts.path:
+        path = here
+    if not f"{path}/".startswith(root):
+        return False
+    file = site / path.removeprefix(root.rstrip("/")).lstrip("/")
+    file = file / "index.html" if file.is_dir() else file
+    if not file.is_file():
+        return False
+    anchor = unquote(parts.fragment)
+    return not anchor or anchor.startswith("__") or anchor in Page(file.read_text("utf-8")).ids
+
+
+def test_no_page_loads_anything_from_another_host(site: Path) -> None:
+    assert len(list(pages(site))) >= 6
+    for name, page in pages(site):
+        assert foreign(page) == [], name
+    for path in site.rglob("*.css"):
+        assert foreign_in_css(path.read_text("utf-8")) == [], path
+    for path in site.rglob("*.html"):
+        assert foreign_in_css(path.read_text("utf-8")) == [], path
+
+
+def test_no_script_holds_an_address_to_load_from(site: Path) -> None:
+    scripts = [path for path in site.rglob("*.js") if "lunr" not in path.name]
+    assert scripts
+    found = set().union(*(foreign_in_script(path.read_text("utf-8")) for path in scripts))
+    assert found <= UNUSED
+
+
+def test_every_link_and_anchor_leads_somewhere_inside_the_site(site: Path) -> None:
+    for name, page in pages(site):
+        assert broken(name, page, site) == [], name
+
+
+def test_links_on_pages_are_relative_so_that_any_sub_path_will_do(site: Path) -> None:
+    for name, page in pages(site):
+        absolute = [value for value in page.links + page.loads if value.startswith("/")]
+        if name == "404.html":  # it is served at any address, so it must name the site's own
+            assert absolute
+            assert all(value.startswith("/some/where/") for value in absolute)
+        else:
+            assert absolute == [], name
+
+
+def test_every_page_has_a_title_a_heading_a_language_and_unique_ids(site: Path) -> None:
+    titles = set()
+    for path in sorted(site.rglob("index.html")):
+        text = path.read_text("utf-8")
+        page = Page(text)
+        assert [tag for tag, _ in page.tags].count("h1") == 1, path
+        assert len(page.ids) == len(set(page.ids)), path
+        assert dict(page.tags)["html"]["lang"] == "en"
+        titles.add(re.findall(r"<title>(.*?)</title>", text)[0])
+        assert re.search(r'<meta name="description" content="[^"]{40,}"', text), path
+        pictures = [a for tag, a in page.tags if tag == "svg" and a.get("role") == "img"]
+        assert all(len(picture["aria-label"]) > 20 for picture in pictures), path
+    assert len(titles) == len(list(site.rglob("index.html")))
+
+
+def test_the_checks_of_the_site_notice_what_is_wrong(site: Path) -> None:
+    for wrong in [
+        '<script src="https://cdn.example.org/x.js"></script>',
+        '<img src="//example.org/x.png">',
+        '<link rel="stylesheet" href="http://example.org/x.css">',
+        '<svg><use href="https://example.org/x.svg#a"></use></svg>',
+    ]:
+        assert foreign(Page(wrong)), wrong
+    assert foreign_in_css('@import "https://example.org/x.css";')
+    assert foreign_in_css("a { background: url(//example.org/x.png) }")
+    assert foreign_in_script('load("https://cdn.example.org/x.js")') - UNUSED
+    for wrong in ["../../nothing/", "#nothing", "/elsewhere/", "../../../outside/"]:
+        page = Page(f'<a href="{wrong}">x</a>')
+        assert broken("learn/line/index.html", page, site), wrong
+    assert broken("learn/line/index.html", Page('<a href="../../">x</a>'), site) == []
+
+
+def test_two_builds_give_the_same_bytes(site: Path, tmp_path: Path) -> None:
+    again = build(tmp_path / "again", "https://example.org/some/where/")
+    names = [path.relative_to(site) for path in sorted(site.rglob("*")) if path.is_file()]
+    assert names == [path.relative_to(again) for path in sorted(again.rglob("*")) if path.is_file()]
+    for name in names:
+        assert (site / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_a_warning_stops_the_build(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("# Home\n\n[nowhere](nothing.md)\n", "utf-8")
+    config = (ROOT / "mkdocs.yml").read_text("utf-8")
+    config = re.sub(r"nav:.*?(?=\ntheme:)", "nav: [index.md]\n", config, flags=re.DOTALL)
+    config = re.sub(r"hooks:\n.*\n", "", config)
+    (tmp_path / "mkdocs.yml").write_text(config, "utf-8")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "nothing.md" in done.stdout + done.stderr
