@@ -23,13 +23,14 @@ from matplotlib.transforms import Bbox
 
 from gradexplain.figures.chord import chord, chord_data
 from gradexplain.figures.circle import T, Turn, circle, circle_data, circle_trace
+from gradexplain.figures.cut import LOSSES, cut, cut_data
 from gradexplain.figures.grid import grid, grid_data
 from gradexplain.figures.pairing import X, Y, pairing, pairing_data
 from gradexplain.figures.style import PALETTE, PAPER, TRUE, canvas, house, label, number, panel
 from gradexplain.figures.two_descents import two_descents, two_descents_data
 from gradexplain.line import Line
 
-DRAW: list[Callable[[], Figure]] = [pairing, grid, chord, two_descents, circle]
+DRAW: list[Callable[[], Figure]] = [pairing, grid, chord, two_descents, circle, cut]
 SMALLEST = 10.5
 every_figure = pytest.mark.parametrize("draw", DRAW, ids=lambda draw: draw.__name__)
 
@@ -59,6 +60,10 @@ def known_numbers() -> Iterator[tuple[str, float, str]]:
     yield "stopped m", paths.averaged[-1].m, f"{6 / 13:.9f}"
     yield "stopped b", paths.averaged[-1].b, f"{4 / 13:.9f}"
     yield "stopped J", paths.averaged[-1].loss(X, Y), "1.151"
+    halves = cut_data()
+    yield "right mean", halves.right, "1.20"
+    yield "mean of means", halves.mean_of_means, "2.00"
+    yield "weight of the ten", halves.right_weights[0], "0.10"
     gradients = [turn.true for turn in turns()]
     yield "lowest gradient", min(gradients), "-0.022"
     yield "highest gradient", max(gradients), "0.056"
@@ -133,6 +138,16 @@ def test_two_descents_start_where_they_are_told() -> None:
     assert paths.averaged[-1].m - 1.5 * paths.averaged[-1].b == pytest.approx(0.5, rel=1e-12)
 
 
+def test_a_mean_of_means_is_off_by_the_covariance_of_counts_and_means() -> None:
+    for boundary in range(1, len(LOSSES)):
+        found = cut_data(boundary)
+        covariance = np.mean(found.counts * found.means) - found.counts.mean() * found.means.mean()
+        off = found.mean_of_means - found.right
+        assert off == pytest.approx(-covariance / found.counts.mean(), abs=1e-14)
+        assert found.right_weights @ found.means == pytest.approx(found.right, rel=1e-14)
+        assert (abs(off) < 1e-14) == (boundary == 50)
+
+
 def moved(found: list[Turn]) -> set[str]:
     """Name the averages that differ by more than rounding from one angle to another."""
     names = found[0].averages
@@ -173,6 +188,7 @@ def test_circle_s_gradient_is_the_one_written_out_by_hand() -> None:
         (pairing, ["true −6.5", "true 0.5", "averaged −3", "averaged −3"]),
         (chord, ["slope at the mean\n0.2350", "mean of the slopes\n0.2233", "gap −0.0117"]),
         (two_descents, ["true, J = 0.050", "averaged, J = 1.151", "rail: m − 1.5 b = 0"]),
+        (cut, ["10 targets, mean loss 3", "right 0.1", "right 1.2", "mean of means 2.0"]),
         (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
     ],
 )
