@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from parsers import ROOT
 
+from gradexplain.figures.card import card
 from gradexplain.figures.chord import chord, chord_data
 from gradexplain.figures.circle import T, Turn, circle, circle_data, circle_trace
 from gradexplain.figures.cut import LOSSES, cut, cut_data
@@ -336,6 +339,16 @@ def test_the_reader_s_own_matplotlibrc_has_no_say(draw: Callable[[], Figure]) ->
 def test_ids_are_unique(draw: Callable[[], Figure]) -> None:
     given = [artist.get_gid() for artist in draw().findobj() if artist.get_gid()]
     assert len(given) == len(set(given))
+
+
+def test_a_page_s_card_holds_its_words() -> None:
+    pages = [path.read_text("utf-8") for path in sorted((ROOT / "docs").rglob("*.md"))]
+    for page in pages:
+        title = re.findall(r"^# (.*)$", page, re.MULTILINE)[0]
+        figure = card(title, re.findall(r"^description: (.*)$", page, re.MULTILINE)[0])
+        assert collisions(figure) + outside(figure) == [], title
+        assert strange_colors(figure) == set()
+    assert collisions(card("A long title " * 9, "and a description " * 9))
 
 
 def imports_matplotlib(module: str) -> bool:
