@@ -1,5 +1,6 @@
 """The figures: their numbers, and that every drawing can be read, in any palette, every time."""
 
+import importlib
 import io
 import math
 import re
@@ -23,17 +24,36 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from parsers import ROOT
 
+from gradexplain.activations import sigmoid
 from gradexplain.figures.card import card
 from gradexplain.figures.chord import chord, chord_data
 from gradexplain.figures.circle import T, Turn, circle, circle_data, circle_trace
 from gradexplain.figures.cut import LOSSES, cut, cut_data
 from gradexplain.figures.grid import grid, grid_data
+from gradexplain.figures.operations import (
+    SIZES,
+    count,
+    line_by_rows,
+    line_by_sums,
+    operations,
+    operations_data,
+    sigmoid_by_rows,
+)
 from gradexplain.figures.pairing import X, Y, pairing, pairing_data
 from gradexplain.figures.style import PALETTE, PAPER, TRUE, canvas, house, label, number, panel
 from gradexplain.figures.two_descents import two_descents, two_descents_data
-from gradexplain.line import Line
+from gradexplain.figures.valley import valley, valley_data
+from gradexplain.gradients import batch_gradient
+from gradexplain.line import Line, five_sums
+from gradexplain.losses import squared_error
+from gradexplain.network import MLP, backprop
 
-DRAW: list[Callable[[], Figure]] = [pairing, grid, chord, two_descents, circle, cut]
+NO_FIGURES = {"__init__", "style", "card"}
+FILES = sorted((ROOT / "gradexplain" / "figures").glob("*.py"))
+NAMES = [path.stem for path in FILES if path.stem not in NO_FIGURES]
+DRAW: list[Callable[[], Figure]] = [
+    getattr(importlib.import_module(f"gradexplain.figures.{name}"), name) for name in NAMES
+]
 SMALLEST = 10.5
 every_figure = pytest.mark.parametrize("draw", DRAW, ids=lambda draw: draw.__name__)
 
@@ -70,6 +90,13 @@ def known_numbers() -> Iterator[tuple[str, float, str]]:
     gradients = [turn.true for turn in turns()]
     yield "lowest gradient", min(gradients), "-0.022"
     yield "highest gradient", max(gradients), "0.056"
+    left, bottom, right = valley_data()
+    yield "left slope", left.slope, "-6.5"
+    yield "right slope", right.slope, "6.5"
+    yield "across", right.theta, "1.857142857"
+    yield "left height", left.height, "3.5"
+    yield "right height", right.height, "3.5"
+    yield "bottom", bottom.height, f"{27 / 56:.9f}"
 
 
 def agrees(value: float, digits: str) -> bool:
@@ -185,6 +212,35 @@ def test_circle_s_gradient_is_the_one_written_out_by_hand() -> None:
         )
 
 
+def test_valley_has_its_bottom_in_the_middle_and_one_height_on_both_sides() -> None:
+    for theta in [-1.0, 0.25, 2.0]:
+        left, bottom, right = valley_data(theta)
+        assert left.theta + right.theta == pytest.approx(2 * bottom.theta, rel=1e-12)
+        assert left.height == pytest.approx(right.height, rel=1e-12)
+        assert left.slope == pytest.approx(-right.slope, rel=1e-12)
+        assert abs(bottom.slope) <= 1e-14 * abs(left.slope)
+
+
+def test_operations_are_counted_and_grow_by_rows_only() -> None:
+    found = operations_data()
+    assert found.line_by_rows == [6 * N + 4 for N in SIZES]
+    assert found.line_by_sums == [12] * len(SIZES)
+    assert found.sigmoid_by_rows == [14 * N + 2 for N in SIZES]
+    assert count(lambda m, b: (-m + 2 * m - b / 2, 1 - b)) == 6  # by hand
+    assert count(lambda _m, _b: (1.0 + 2.0, 0.0)) == 0  # what the data alone decide is free
+
+
+def test_what_is_counted_computes_the_gradient() -> None:
+    x, y = np.random.default_rng(0).random((2, 20))
+    exact = Line(0.3, -0.2).gradient(x, y)
+    assert line_by_rows(0.3, -0.2, x, y) == pytest.approx(exact, rel=1e-12)
+    assert line_by_sums(0.3, -0.2, five_sums(x, y)) == pytest.approx(exact, rel=1e-12)
+    neuron = MLP([np.array([[0.3]])], [np.array([-0.2])], [sigmoid])
+    gradient = batch_gradient(backprop(neuron, x[:, None], y[:, None], squared_error))
+    exact = gradient.weights[0].item(), gradient.biases[0].item()
+    assert sigmoid_by_rows(0.3, -0.2, x, y) == pytest.approx(exact, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("draw", "said"),
     [
@@ -193,6 +249,8 @@ def test_circle_s_gradient_is_the_one_written_out_by_hand() -> None:
         (two_descents, ["true, J = 0.050", "averaged, J = 1.151", "rail: m − 1.5 b = 0"]),
         (cut, ["10 targets, mean loss 3", "right 0.1", "right 1.2", "mean of means 2.0"]),
         (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
+        (valley, ["J = 3.5, twice", "slope −6.5", "slope 6.5", "1.857"]),
+        (operations, ["a line, by its five sums: 12", "10,000", "1,000", "1,000"]),
     ],
 )
 def test_a_figure_says_its_numbers(draw: Callable[[], Figure], said: list[str]) -> None:
