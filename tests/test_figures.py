@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -19,7 +19,7 @@ from matplotlib.collections import Collection
 from matplotlib.colors import to_hex, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from parsers import ROOT
@@ -30,6 +30,7 @@ from gradexplain.figures.chord import chord, chord_data
 from gradexplain.figures.circle import T, Turn, circle, circle_data, circle_trace
 from gradexplain.figures.cut import LOSSES, cut, cut_data
 from gradexplain.figures.grid import grid, grid_data
+from gradexplain.figures.ledger import Waterfall, ledger, ledger_data
 from gradexplain.figures.operations import (
     SIZES,
     count,
@@ -41,12 +42,14 @@ from gradexplain.figures.operations import (
 )
 from gradexplain.figures.pairing import X, Y, pairing, pairing_data
 from gradexplain.figures.style import PALETTE, PAPER, TRUE, canvas, house, label, number, panel
+from gradexplain.figures.training import N, rings, sine, training, training_data
 from gradexplain.figures.two_descents import two_descents, two_descents_data
 from gradexplain.figures.valley import valley, valley_data
 from gradexplain.gradients import batch_gradient
 from gradexplain.line import Line, five_sums
 from gradexplain.losses import squared_error
 from gradexplain.network import MLP, backprop
+from gradexplain.shortcut import averaged_backprop
 
 NO_FIGURES = {"__init__", "style", "card"}
 FILES = sorted((ROOT / "gradexplain" / "figures").glob("*.py"))
@@ -97,6 +100,27 @@ def known_numbers() -> Iterator[tuple[str, float, str]]:
     yield "left height", left.height, "3.5"
     yield "right height", right.height, "3.5"
     yield "bottom", bottom.height, f"{27 / 56:.9f}"
+    fall = ledger_data()
+    yield "averaged weight", fall.averaged, "-0.224"
+    yield "true weight", fall.true, "0.070"
+    for name, share in [
+        ("covariance", "0.280"),
+        ("gate 2", "-0.057"),
+        ("curvature 2", "0.032"),
+        ("gate 1", "-0.084"),
+        ("curvature 1", "0.123"),
+    ]:
+        yield name, fall.terms[name], share
+    for rule, data, batch, median in [
+        (batch_gradient, sine, N, "0.034"),
+        (averaged_backprop, sine, N, "0.996"),
+        (batch_gradient, sine, 8, "0.040"),
+        (averaged_backprop, sine, 8, "0.094"),
+        (batch_gradient, rings, 8, "0.180"),
+        (averaged_backprop, rings, 8, "0.906"),
+    ]:
+        ends = training_data(rule, data, batch)[:, -1]
+        yield f"{rule.__name__} on {data.__name__}", float(np.median(ends)), median
 
 
 def agrees(value: float, digits: str) -> bool:
@@ -241,6 +265,69 @@ def test_what_is_counted_computes_the_gradient() -> None:
     assert sigmoid_by_rows(0.3, -0.2, x, y) == pytest.approx(exact, rel=1e-12)
 
 
+def left_over(fall: Waterfall) -> float:
+    """Return what the terms leave of the gap, as a part of all the bars."""
+    bars = [fall.averaged, *fall.terms.values(), -fall.true]
+    return abs(sum(bars)) / sum(map(abs, bars))
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.25, 1.0, 1.5, 10.0])
+def test_the_waterfall_ends_where_it_should(spread: float) -> None:
+    assert left_over(ledger_data(spread)) < 1e-14
+
+
+def test_a_waterfall_that_ends_elsewhere_is_noticed() -> None:
+    fall = ledger_data()
+    for name in fall.terms:
+        terms = {**fall.terms, name: -fall.terms[name]}
+        assert left_over(Waterfall(fall.averaged, terms, fall.true)) > 0.01
+
+
+def test_the_gap_closes_with_the_spread_though_the_targets_differ() -> None:
+    gaps = [abs(fall.true - fall.averaged) for fall in map(ledger_data, [0, 0.25, 0.5, 1.0])]
+    assert gaps[0] < 1e-15
+    assert gaps == sorted(gaps)
+    assert max(map(abs, ledger_data(0).terms.values())) < 1e-15
+
+
+def test_the_bars_of_the_ledger_stand_where_the_last_one_ended() -> None:
+    fall = ledger_data()
+    bars = [bar for bar in ledger().findobj(Rectangle) if bar.get_gid()]
+    assert [bar.get_gid() for bar in bars] == [
+        "averaged",
+        *(name.replace(" ", "-") for name in fall.terms),
+        "true",
+    ]
+    ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars]
+    for (_, before), (start, _) in pairwise(ends[:-1]):
+        assert start == before
+    assert ends[-1] == (0, fall.true)
+    assert ends[-2][1] == pytest.approx(fall.true, rel=1e-12)
+    hollow = [to_hex(bar.get_facecolor()) == PAPER for bar in bars]
+    assert hollow == [end < start for start, end in ends]
+
+
+@pytest.mark.parametrize(("data", "batch"), [(sine, N), (sine, 8), (rings, 8)])
+def test_training_starts_alike_and_only_the_true_gradient_always_learns(
+    data: Callable[[np.random.Generator], tuple[Any, Any]], batch: int
+) -> None:
+    true, averaged = (
+        training_data(rule, data, batch) for rule in (batch_gradient, averaged_backprop)
+    )
+    assert true.shape == averaged.shape == (5, 51)
+    assert np.array_equal(true[:, 0], averaged[:, 0])
+    assert (true[:, -1] < true[:, 0] / 4).all()
+    assert (true[:, -1] < averaged[:, -1]).all()
+    assert not (averaged[:, -1] < averaged[:, 0] / 4).all() or (data, batch) == (sine, 8)
+
+
+def test_training_is_the_same_each_time() -> None:
+    kept = training_data(batch_gradient, rings, 8)
+    assert np.array_equal(training_data.__wrapped__(batch_gradient, rings, 8), kept)
+    with pytest.raises(ValueError, match="read-only"):
+        kept[0, 0] = 0
+
+
 @pytest.mark.parametrize(
     ("draw", "said"),
     [
@@ -251,6 +338,8 @@ def test_what_is_counted_computes_the_gradient() -> None:
         (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
         (valley, ["J = 3.5, twice", "slope −6.5", "slope 6.5", "1.857"]),
         (operations, ["a line, by its five sums: 12", "10,000", "1,000", "1,000"]),
+        (ledger, ["−0.224", "+0.280", "−0.057", "+0.032", "−0.084", "+0.123", "0.070"]),
+        (training, ["averaged\n0.996", "true\n0.034", "averaged\n0.906", "true\n0.180"]),
     ],
 )
 def test_a_figure_says_its_numbers(draw: Callable[[], Figure], said: list[str]) -> None:
