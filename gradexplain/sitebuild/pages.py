@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from numbers import Integral, Real
 from textwrap import dedent
 
@@ -239,14 +239,14 @@ def comments_unseen(page: str) -> list[tuple[int, int]]:
     return found
 
 
-def bound_names(block: Block) -> set[str]:
+def bound_names(block: Block) -> frozenset[str]:
     """Return the names that the block binds in its page's namespace, or changes a part of.
 
     Raises:
         ValueError: the block is not Python.
     """
     try:
-        return set(_bindings(ast.parse(block.source)))
+        return _bound_in(block.source)
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"the block in line {block.line} is not Python: {error}") from None
 
@@ -290,6 +290,11 @@ def _mark_fault(mark: Mark) -> str:
     except SyntaxError as error:
         return f"{mark.expression} must be a Python expression: {error.msg}"
     return ""
+
+
+@lru_cache(maxsize=1024)
+def _bound_in(code: str) -> frozenset[str]:
+    return frozenset(_bindings(ast.parse(code)))
 
 
 def _bindings(node: ast.AST) -> Iterator[str]:
