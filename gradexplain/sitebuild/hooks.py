@@ -3,7 +3,8 @@
 import re
 import shutil
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from posixpath import relpath
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.livereload import LiveReloadServer
@@ -11,7 +12,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from gradexplain.sitebuild import figures, formulas, sharing
+from gradexplain.sitebuild import counts, figures, formulas, glossary, sharing
 
 _classes: set[str] = set()
 _nav: list[Navigation] = []
@@ -27,6 +28,16 @@ def on_pre_build(**_: object) -> None:
 def on_nav(nav: Navigation, **_: object) -> None:
     """Remember the reading order for llms.txt."""
     _nav.append(nav)
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
+    """Write the site's counts where a page asks for them, and link terms to the glossary."""
+    docs, source = Path(config.docs_dir), PurePosixPath(page.file.src_uri)
+    markdown = counts.fill_counts(markdown, docs)
+    if source.parts[0] == "reference":
+        return markdown
+    known = glossary.terms((docs / glossary.PAGE).read_text(encoding="utf-8"))
+    return glossary.link_terms(markdown, known, relpath(glossary.PAGE, source.parent))
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
