@@ -130,7 +130,7 @@ def run(folder: Path, page: str, *listed: tuple[str, str]) -> subprocess.Complet
     script = [sys.executable, str(ROOT / "tests" / "mutate_docs.py"), "--seconds", "1"]
     planted = ["--survivors", str(folder / "survivors.toml"), str(folder / "page.md")]
     one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.run(  # noqa: S603 - our own script
+    return subprocess.run(
         [*script, *planted], env=one_thread, capture_output=True, text=True, check=False
     )
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -124,7 +125,12 @@ def _exists(here: str, value: str, site: Path, root: str) -> bool:
     if not file.is_file():
         return False
     anchor = unquote(parts.fragment)
-    return not anchor or anchor.startswith("__") or anchor in Page(file.read_text("utf-8")).ids
+    return not anchor or anchor.startswith("__") or anchor in _ids(file)
+
+
+@cache
+def _ids(file: Path) -> frozenset[str]:
+    return frozenset(Page(file.read_text("utf-8")).ids)
 
 
 def test_no_page_loads_anything_from_another_host(site: Path) -> None:
