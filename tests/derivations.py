@@ -23,7 +23,7 @@ It claims nothing: it says what its left sides mean. Nobody would notice a slip 
 `numbers` can do it, let it.
 
 `declared` says how names are declared, `latex` what may be written. Several formulas in one display
-are divided by \qquad. What is declared and not used is a fault too.
+are divided by \qquad, or are the lines of an `aligned`. What is declared and not used is a fault.
 """
 
 import ast
@@ -38,7 +38,7 @@ from gradexplain.sitebuild.pages import Display, Mark, blocks, displays, proof_b
 
 _KINDS = ("derivation", "identity", "numbers", "checked by", "definition")
 _COMMENT = re.compile(rf"<!--\s*({'|'.join(_KINDS)})\b:?(.*)-->", re.DOTALL)
-_ALIGN = re.compile(r"\\begin\{align")
+_ALIGN = re.compile(r"\\begin\{align\*?\}")
 _OUTSIDE = re.compile(r"\\begin\{|\\\[")
 _PROOFS: dict[str, Callable[[str, str], Iterator[str]]] = {
     "derivation": derivation_faults,

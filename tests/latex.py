@@ -92,8 +92,10 @@ def _without_colours(found: list[str]) -> Iterator[str]:
             awaited.append((_CLOSING[each], coloured))
         elif each in _CLOSING.values():
             closing, coloured = awaited.pop() if awaited else ("", False)
-            if each != closing:
+            if each != closing or before in ("^", "_"):
                 raise ValueError(f"{each} closes no bracket of its kind")
+        elif each in ("&", r"\\") and awaited:
+            raise ValueError(f"{each} stands where {awaited[-1][0]} should")
         if each not in _COLOURS and not coloured:
             yield each
     if awaited:

@@ -194,8 +194,8 @@ def _rows_joined(tex: str) -> list[Tokens]:
     found: list[Tokens] = []
     for row in split(tokens(tex), r"\\"):
         left, *rest = split(row, "&")
-        goes_on = ("+", "-", *RELATIONS) if found and not left else RELATIONS
-        if len(rest) != 1 or not rest[0] or rest[0][0] not in goes_on:
+        signs = RELATIONS if left else ("+", "-", *RELATIONS)
+        if len(rest) != 1 or not (left or found) or rest[0][:1] not in [(sign,) for sign in signs]:
             raise ValueError(f"{shown(row)} must be lhs &= rhs, or go on with &+, &- or &=")
         if left:
             found.append(left + rest[0])
