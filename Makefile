@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build check mutate-docs all lock picture clean
+.PHONY: help serve test build check mutate-docs mutate-code all lock picture clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -49,6 +49,11 @@ mutate-docs: $(READY) ## alter each digit and sign of the pages; SAMPLE=200 SEED
 	OPENBLAS_NUM_THREADS=1 $(RUN) tests/mutate_docs.py $(if $(SAMPLE),--sample $(SAMPLE) \
 	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)))
 
+mutate-code: $(READY) ## let mutmut alter the package, and judge what survives its tests
+	rm -rf mutants
+	OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run $(if $(JOBS),--max-children $(JOBS)) > mutants.log || { tail -n 40 mutants.log; exit 1; }
+	$(RUN) tests/mutation_counts.py
+
 all: test check build mutate-docs ## everything CI runs, and every mutation of the pages
 
 lock: $(READY) ## renew requirements.lock
@@ -60,4 +65,4 @@ picture: $(READY) ## renew the README's picture
 	$(RUN) -m gradexplain.sitebuild.readme_picture
 
 clean: ## remove everything made here, the environment too
-	rm -rf $(VENV) site .cache
+	rm -rf $(VENV) site .cache mutants mutants.log
