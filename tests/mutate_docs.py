@@ -164,9 +164,13 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
 
 
+def _resolved(path: str) -> Path:
+    return Path(path).resolve()
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pages", nargs="*", type=Path, help="default: all, and the README")
+    parser.add_argument("pages", nargs="*", type=_resolved, help="default: all, and the README")
     parser.add_argument("--sample", type=int, help="how many changes to try; default: all")
     parser.add_argument("--seed", default="", help="any text; another draws another sample")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time")
