@@ -1,4 +1,7 @@
-"""MkDocs hooks: what needs the whole site. KaTeX's style and fonts, and the engine's end."""
+"""MkDocs hooks: what needs the whole site, or a page's address.
+
+KaTeX's style and fonts, the scripts of the figures that move, and the engine's end.
+"""
 
 import re
 import shutil
@@ -22,13 +25,27 @@ def on_pre_build(**_: object) -> None:
 
 
 def on_post_page(output: str, *, page: Page, **_: object) -> str:
-    """Link KaTeX's style sheet from pages that hold formulas, and remember what they use."""
-    if 'class="katex"' not in output:
-        return output
-    for names in re.findall(r'class="([^"]*)"', output):
-        _classes.update(names.split())
-    href = get_relative_url("assets/katex/katex.css", page.url)
-    return output.replace("</head>", f'<link rel="stylesheet" href="{href}"></head>', 1)
+    """Load on each page what it holds, and no more; remember the formulas' classes.
+
+    And name Material's search dialog, which has no name for those who cannot see it.
+    """
+    head = ""
+    if 'class="katex"' in output:
+        for names in re.findall(r'class="([^"]*)"', output):
+            _classes.update(names.split())
+        href = get_relative_url("assets/katex/katex.css", page.url)
+        head += f'<link rel="stylesheet" href="{href}">'
+    output = output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+    return output.replace("</head>", f"{head}{figure_scripts(output, page.url)}</head>", 1)
+
+
+def figure_scripts(output: str, url: str) -> str:
+    """Return a script for each kind of moving figure on the page, and the one they share."""
+    tags = re.findall(r'<gx-([a-z-]+) class="gx-moving"', output)
+    names = [tag.replace("-", "_") for tag in dict.fromkeys(tags)]
+    files = [f"assets/figures/{name}.js" for name in (["figure", *names] if names else [])]
+    sources = [get_relative_url(file, url) for file in files]
+    return "".join(f'<script type="module" src="{source}"></script>' for source in sources)
 
 
 def on_post_build(config: MkDocsConfig, **_: object) -> None:

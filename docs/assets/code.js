@@ -1,0 +1,8 @@
+/* Material puts each copy button into a landmark without a name, one for every block of code.
+   They are no landmarks: a page has few, so that one can jump between them. */
+
+const mend = () => {
+  for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.setAttribute("role", "none");
+};
+new MutationObserver(mend).observe(document.querySelector(".md-content"), { childList: true, subtree: true });
+mend();
