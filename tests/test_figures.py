@@ -171,9 +171,9 @@ def test_circle_s_gradient_is_the_one_written_out_by_hand() -> None:
     ("draw", "said"),
     [
         (pairing, ["true −6.5", "true 0.5", "averaged −3", "averaged −3"]),
-        (chord, ["slope at the mean\n0.2350", "mean of the slopes\n0.2233", "gap −0.0117"]),
+        (chord, ["slope at the mean", "0.2350", "mean of the slopes", "0.2233", "gap −0.0117"]),
         (two_descents, ["true, J = 0.050", "averaged, J = 1.151", "rail: m − 1.5 b = 0"]),
-        (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
+        (circle, ["0.056", "−0.022", "0.037", "0.069", "0.134", "0.300", "0.040"]),
     ],
 )
 def test_a_figure_says_its_numbers(draw: Callable[[], Figure], said: list[str]) -> None:

@@ -2,7 +2,8 @@
    They are no landmarks: a page has few, so that one can jump between them. */
 
 const mend = () => {
-  for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.setAttribute("role", "none");
+  for (const nav of document.querySelectorAll("nav.md-code__nav")) nav.setAttribute("role", "none");
 };
-new MutationObserver(mend).observe(document.querySelector(".md-content"), { childList: true, subtree: true });
+const page = document.querySelector(".md-content");
+new MutationObserver(mend).observe(page, { childList: true, subtree: true });
 mend();

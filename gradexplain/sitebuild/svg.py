@@ -72,9 +72,10 @@ def _tree(figure: "Figure", name: str) -> ET.Element:
 
 
 def _tell_the_scales(root: ET.Element, figure: "Figure") -> None:
-    """Write on each axes with an id how its data lie in the drawing: x0 dx y0 dy.
+    """Write on each axes with an id how its data lie in the drawing, and from where to where.
 
-    A script that moves the figure then knows where the value x stands, at x0 + dx x.
+    A script that moves the figure reads x0 dx left right y0 dy low high, and knows that the value x
+    stands at x0 + dx x.
     """
     height = figure.get_figheight() * 72
     places = {element.get("id"): element for element in root.iter(f"{{{_SVG}}}g")}
@@ -82,7 +83,7 @@ def _tell_the_scales(root: ET.Element, figure: "Figure") -> None:
         if axes.get_gid():
             points = axes.transData.transform([(0, 0), (1, 1)]) * 72 / figure.dpi
             (x0, y0), (x1, y1) = points
-            scale = (x0, x1 - x0, height - y0, y0 - y1)
+            scale = (x0, x1 - x0, *axes.get_xlim(), height - y0, y0 - y1, *axes.get_ylim())
             places[axes.get_gid()].set("data-scale", " ".join(f"{part:.4f}" for part in scale))
 
 

@@ -1,14 +1,18 @@
 """How each moving figure is moved, and what Python says it must then show."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.random import Generator
 from playwright.sync_api import Page
 
+import gradexplain
 from browser.checks import still
-from gradexplain.figures import pairing
+from gradexplain.figures import chord, circle, pairing, two_descents
 from gradexplain.figures.style import number
+from gradexplain.line import Line
 
 State = list[float | str]
 _PLACE = """([tag, axes, x, y]) => {
@@ -93,6 +97,13 @@ class Moved:
         send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         self.page.wait_for_timeout(100)
 
+    def go_to(self, query: str) -> None:
+        """Have the address changed under the open page."""
+        self.page.evaluate(
+            "query => (history.pushState(null, '', query), dispatchEvent(new Event('popstate')))",
+            query,
+        )
+
     def press(self, handle: int, key: str) -> None:
         """Press a key on a handle."""
         self.page.locator(f"{self.tag} .gx-handle").nth(handle).press(key)
@@ -110,6 +121,7 @@ class Case:
     other: str  # a state in the address, that is not the drawing's own
     wrong: tuple[str, ...]  # states that an address may hold by mistake
     room: int = 1  # whether the first handle has its room to the right, or −1 to the left
+    tremble: float = 0.0  # how far from its aim a pointer may end
     scrolls: bool = True  # whether a finger on a handle may scroll the page
 
 
@@ -123,10 +135,10 @@ def pick(rng: Generator, names: list[str]) -> str:
     return names[rng.integers(len(names))]
 
 
-def same(found: State, expected: State) -> bool:
+def same(found: State, expected: State, tremble: float) -> bool:
     """Tell whether two states are the same, but for what a hand's tremble does."""
     return len(found) == len(expected) and all(
-        a == b or (isinstance(a, float) and isinstance(b, float) and abs(a - b) < 0.025)
+        a == b or (isinstance(a, float) and isinstance(b, float) and abs(a - b) < tremble)
         for a, b in zip(found, expected, strict=True)
     )
 
@@ -168,6 +180,115 @@ def _pairing_says(state: State) -> dict[str, str]:
     }
 
 
+# Chord
+
+
+def _input_by_pointer(figure: Moved, rng: Generator) -> State:
+    left, right, name = figure.state
+    if rng.random() < 0.3:
+        name = pick(rng, [*chord.NAMES])
+        figure.page.locator(f"gx-chord button[value=',,{name}']").click()
+    handle, x = int(rng.integers(2)), float(rng.uniform(-4.2, 4.2))
+    figure.drag(handle, figure.place("whole", x, 0.1))
+    return _within(float(left), float(right), handle, x, name)
+
+
+def _input_by_keys(figure: Moved, rng: Generator) -> State:
+    left, right, name = figure.state
+    steps = {
+        "ArrowLeft": -0.1,
+        "ArrowRight": 0.1,
+        "PageDown": -1,
+        "PageUp": 1,
+        "Home": -9,
+        "End": 9,
+    }
+    handle, key = int(rng.integers(2)), pick(rng, [*steps])
+    figure.press(handle, key)
+    return _within(
+        float(left), float(right), handle, float([left, right][handle]) + steps[key], name
+    )
+
+
+def _within(left: float, right: float, handle: int, x: float, name: float | str) -> State:
+    if handle:
+        return [left, min(max(x, left + 0.1), 4), name]
+    return [min(max(x, -4), right - 0.1), right, name]
+
+
+def _chord_says(state: State) -> dict[str, str]:
+    x, name = np.array([float(state[0]), float(state[1])]), str(state[2])
+    found = chord.chord_data(x, getattr(gradexplain, name))
+    return {
+        "heading": chord.NAMES[name],
+        "x-0": f"x = {number(x[0])}",
+        "x-1": f"x = {number(x[1])}",
+        "slope-0": f"slope {number(found.slopes[0], '.4f')}",
+        "slope-1": f"slope {number(found.slopes[1], '.4f')}",
+        "mean-input": f"mean {number(found.mean_input)}",
+        "mean-value": number(found.mean_of_slopes, ".4f"),
+        "at-mean-value": number(found.slope_at_mean, ".4f"),
+        "gap-text": f"gap {number(found.gap, '.4f')}",
+        "tick-2": number(0.2 if name == "sigmoid" else 0.8),
+    }
+
+
+# Two descents
+
+
+def _start_by_pointer(figure: Moved, rng: Generator) -> State:
+    m, b = rng.uniform(-0.5, 2.3), rng.uniform(-1.6, 0.7)
+    figure.drag(0, figure.place("plane", m, b))
+    return [min(max(m, -0.3), 2.1), min(max(b, -1.4), 0.5)]
+
+
+def _start_by_keys(figure: Moved, rng: Generator) -> State:
+    m, b = figure.state
+    across = {"ArrowLeft": -0.05, "ArrowRight": 0.05, "Home": -9, "End": 9}
+    up = {"ArrowDown": -0.05, "ArrowUp": 0.05, "PageDown": -0.5, "PageUp": 0.5}
+    key = pick(rng, [*across, *up])
+    figure.press(0, key)
+    m, b = float(m) + across.get(key, 0), float(b) + up.get(key, 0)
+    return [min(max(m, -0.3), 2.1), min(max(b, -1.4), 0.5)]
+
+
+def _two_descents_says(state: State) -> dict[str, str]:
+    m, b = map(float, state)
+    paths = two_descents.two_descents_data(Line(m, b))
+    losses = [path[-1].loss(pairing.X, pairing.Y) for path in (paths.true, paths.averaged)]
+    return {
+        "start-text": f"start: m = {number(m)}, b = {number(b)}",
+        "rail-text": f"rail: m − 1.5 b = {number(m - 1.5 * b)}",
+        "true-loss": f"true, J = {losses[0]:.3f}",
+        "averaged-loss": f"averaged, J = {losses[1]:.3f}",
+    }
+
+
+# Circle
+
+
+def _turn_by_pointer(figure: Moved, rng: Generator) -> State:
+    degrees = int(rng.integers(0, 361))
+    figure.drag(0, figure.place("moving", degrees, 0))
+    return [degrees]
+
+
+def _turn_by_keys(figure: Moved, rng: Generator) -> State:
+    [degrees] = figure.state
+    steps = {"ArrowLeft": -5, "ArrowDown": -5, "ArrowRight": 5, "ArrowUp": 5}
+    steps |= {"PageUp": 50, "PageDown": -50, "Home": -360, "End": 360}
+    key = pick(rng, [*steps])
+    figure.press(0, key)
+    return [min(max(float(degrees) + steps[key], 0), 360)]
+
+
+def _circle_says(state: State) -> dict[str, str]:
+    found = circle.circle_data(math.radians(float(state[0])))
+    rows = {f"still-{row}-text": value for row, value in enumerate(found.averages.values())}
+    values = {**rows, "true-text": found.true, "averaged-text": found.averaged}
+    return {part: number(value, ".3f") for part, value in values.items()}
+
+
 CASES = [
     Case(
         name="pairing",
@@ -177,5 +298,37 @@ CASES = [
         says=_pairing_says,
         other="1,3,0,2",
         wrong=("", "0,1,2", "0,1,2,2", "a,b,c,d", "0,1,2,3,4"),
-    )
+    ),
+    Case(
+        name="chord",
+        address="learn/sigmoid/",
+        by_pointer=_input_by_pointer,
+        by_keys=_input_by_keys,
+        says=_chord_says,
+        tremble=0.04,
+        room=-1,
+        other="-3.2,0.5,tanh",
+        wrong=("", "0,1", "0,1,cosine", "1,0,tanh", "a,1,relu", "0,9,relu", ",,", "0,,tanh"),
+    ),
+    Case(
+        name="two-descents",
+        address="learn/line/",
+        by_pointer=_start_by_pointer,
+        by_keys=_start_by_keys,
+        says=_two_descents_says,
+        tremble=0.03,
+        other="0.35,-1.2",
+        wrong=("", "1", "0,a", "1,2,3", ",", "1,"),
+        scrolls=False,
+    ),
+    Case(
+        name="circle",
+        address="learn/layerwise/",
+        by_pointer=_turn_by_pointer,
+        by_keys=_turn_by_keys,
+        says=_circle_says,
+        tremble=1.01,
+        other="275",
+        wrong=("", "a", "1,2", "NaN"),
+    ),
 ]

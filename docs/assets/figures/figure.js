@@ -3,6 +3,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const PAUSE = 300; // ms without a move before the address and the announcement follow
+export const REACH = 24; // how near a finger must come to a handle
 const KEYS = {
   ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1],
   PageUp: [0, 10], PageDown: [0, -10], Home: [-Infinity, 0], End: [Infinity, 0],
@@ -36,6 +37,8 @@ export class Figure extends HTMLElement {
     this.start = buttons[0].value.split(",");
     this.build();
     for (const button of buttons) button.onclick = () => this.press(button.value);
+    this.state = this.accept(this.start);
+    this.draw();
     addEventListener("popstate", () => this.pending || this.restore());
     this.restore();
   }
@@ -44,26 +47,70 @@ export class Figure extends HTMLElement {
     return this.svg.querySelector(`#${this.name.replaceAll("-", "_")}-${id}`);
   }
 
-  /** Where the data of some axes stand in the drawing, and back. */
+  /** Where the data of some axes stand in the drawing, and back; from where to where they go. */
   scale(id) {
-    const [x0, dx, y0, dy] = this.part(id).dataset.scale.split(" ").map(Number);
+    const numbers = this.part(id).dataset.scale.split(" ").map(Number);
+    const [x0, dx, left, right, y0, dy, low, high] = numbers;
     return {
-      dx, dy, x: x => x0 + dx * x, y: y => y0 + dy * y,
+      dx, left, right, low, high, x: x => x0 + dx * x, y: y => y0 + dy * y,
       ofX: x => (x - x0) / dx, ofY: y => (y - y0) / dy,
     };
   }
 
-  write(id, text) {
-    this.part(id).querySelector("text").textContent = text;
+  text(id) {
+    return this.part(id).querySelector("text");
   }
 
-  /** Put a marker or a text in its place. */
+  write(id, words) {
+    this.text(id).textContent = words;
+  }
+
+  /** Put a marker or a text in its place. The first time it is as drawn: then a text's distance
+      from its point is learnt. */
   put(id, x, y) {
     for (const drawn of this.part(id).querySelectorAll("use, text")) {
+      drawn.off ??= [drawn.getAttribute("x") - x, drawn.getAttribute("y") - y];
       drawn.removeAttribute("transform"); // matplotlib turns each text by nothing
-      drawn.setAttribute("x", x);
-      drawn.setAttribute("y", y);
+      drawn.setAttribute("x", x + drawn.off[0]);
+      drawn.setAttribute("y", y + drawn.off[1]);
     }
+  }
+
+  /** Put a text beside its point; `side` is −1 if mirrored, to the left of it. */
+  beside(text, x, y, [across, down], side) {
+    text.setAttribute("x", x + side * across);
+    text.setAttribute("y", y + down);
+    text.style.textAnchor = side * across > 0 ? "start" : "end";
+  }
+
+  /** Put a text by its point, on the first of four sides, near or a line further, where it touches
+      no other text, and no marker if that can be had; on this side of it, if it may choose. */
+  place(id, x, y, side = 1) {
+    this.put(id, x, y);
+    const text = this.text(id), [across, down] = text.off;
+    for (const others of ["text, use", "text"])
+      for (const far of [0, 14 * Math.sign(down)])
+        for (const right of [side, -side])
+          for (const below of [down + far, 9 - down - far]) { // 9: the height of a letter
+            this.beside(text, x, y, [across, below], right);
+            if (this.isFree(text, others)) return;
+          }
+  }
+
+  isFree(text, others) {
+    const edges = ({ x, y, width, height }) => [x, y, x + width, y + height];
+    const [left, top, right, bottom] = edges(text.getBBox());
+    const [, , width, height] = edges(this.svg.viewBox.baseVal);
+    const inside = left > 0 && top > 0 && right < width && bottom < height;
+    return inside && [...this.svg.querySelectorAll(others)].every(other => {
+      const [x0, y0, x1, y1] = edges(other.getBBox());
+      return other === text || left > x1 || x0 > right || top > y1 || y0 > bottom;
+    });
+  }
+
+  /** Put a drawn part so far from where it was drawn. */
+  shift(id, dx) {
+    this.part(id).style.transform = `translateX(${dx}px)`;
   }
 
   line(id, points) {
@@ -72,12 +119,13 @@ export class Figure extends HTMLElement {
   }
 
   /** Make drawn parts a handle. `to(x, y)` follows the pointer, `by(dx, dy)` the keys. */
-  handle(label, ids, { to, by, drop = () => {} }) {
-    const handle = element("g", { class: "gx-handle", role: "slider", tabindex: 0, "aria-label": label });
+  handle(label, ids, { to, by, drop = () => {}, free = false }) {
+    const slider = { role: "slider", tabindex: 0, "aria-label": label };
+    const handle = element("g", { class: "gx-handle", ...slider });
     const ring = element("circle", { class: "gx-ring", r: 9 });
-    const reach = element("circle", { class: "gx-reach", r: 24 });
+    const reach = element("circle", { class: "gx-reach", r: REACH });
     handle.append(...ids.map(id => this.part(id)), ring, reach);
-    handle.put = (x, y) => [ring, reach].forEach(circle => {
+    handle.put = (x, y, aside = 0) => [[ring, x], [reach, x + aside]].forEach(([circle, x]) => {
       circle.setAttribute("cx", x);
       circle.setAttribute("cy", y);
     });
@@ -105,6 +153,10 @@ export class Figure extends HTMLElement {
       event.preventDefault();
       by(...step);
     };
+    if (free) { // it goes up and down as well: the page has to wait
+      handle.classList.add("gx-free");
+      handle.addEventListener("touchstart", event => event.preventDefault(), { passive: false });
+    }
     this.svg.append(handle);
     return handle;
   }

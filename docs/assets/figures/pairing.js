@@ -10,26 +10,21 @@ class Pairing extends Figure {
     this.trail = element("g", { class: "gx-trail" });
     this.part("traded-averaged").before(this.trail);
     this.handles = [];
-    this.start.forEach((error, place) => {
+    this.start.map(Number).forEach((error, place) => {
       const parts = ["error", "dot", "text"].map(part => `traded-${part}-${place}`);
-      this.handles[error] = this.handle(`Error ${general(this.given.y[error])}`, parts, {
-        by: (dx, dy) => this.trade(this.state, Number(error), this.placeOf(error) + dx + dy),
-        to: x => this.drag(Number(error), x),
-        drop: () => this.drop(Number(error)),
+      const handle = this.handle(`Error ${general(this.given.y[error])}`, parts, {
+        by: (dx, dy) => this.trade(this.state, error, this.state.indexOf(error) + dx + dy),
+        to: x => this.drag(error, x),
+        drop: () => this.drop(),
       });
-      this.handles[error].home = this.given.x[place];
+      handle.home = this.given.x[place];
+      this.handles[error] = handle;
     });
-    // Tabs go from left to right, as the errors are drawn.
-    this.svg.append(...this.start.map(error => this.handles[error]));
   }
 
   accept(values) {
     const order = values.map(Number);
     return [...order].sort().join() === "0,1,2,3" ? order : null;
-  }
-
-  placeOf(error) {
-    return this.state.indexOf(Number(error));
   }
 
   /** Let an error trade places with the one that stands at a place. */
@@ -71,7 +66,7 @@ class Pairing extends Figure {
   }
 
   drawError(handle, error) {
-    const { x, y } = this.given, place = this.placeOf(error);
+    const { x, y } = this.given, place = this.state.indexOf(error);
     const held = this.held?.error === error;
     const at = held ? this.held.x : x[place];
     handle.classList.toggle("gx-held", held);
@@ -82,9 +77,9 @@ class Pairing extends Figure {
 
   drawGauge() {
     const start = this.start.map(Number), { x, y } = this.given;
-    const built = -2 * mean(start.map((error, place) => x[place] * y[error]));
+    const drawn = -2 * mean(start.map((error, place) => x[place] * y[error]));
     for (const id of ["traded-true", "traded-true-text"])
-      this.part(id).style.transform = `translateX(${(this.true - built) * this.gauge.dx}px)`;
+      this.shift(id, (this.true - drawn) * this.gauge.dx);
     this.write("traded-true-text", `true ${general(this.true)}`);
     this.seen.add(this.true);
     const at = value => ({ cx: this.gauge.x(value), cy: this.gauge.y(0), r: 3 });
