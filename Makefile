@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build check mutate-docs mutate-code all lock picture clean
+.PHONY: help serve test build browser check mutate-docs mutate-code all lock picture clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -37,6 +37,9 @@ test: $(READY) ## run every test that needs no browser
 
 build: $(READY) ## write the site to site/, any warning an error
 	$(RUN) -m mkdocs build --strict
+
+browser: build ## test the built site in Chromium, every page and every figure
+	$(RUN) -m pytest tests/browser
 
 check: $(READY) ## lint, types, workflows
 	$(RUN) -m ruff check .
