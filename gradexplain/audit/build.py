@@ -14,7 +14,8 @@ from gradexplain.audit.weights import FLOOR, Reading
 def case_of(gram: Gram, base: Vector, dtype: str, known: Known) -> Case:
     """Read the weights of A and F off the inner products, of the whole and of each parameter."""
     K, rows = len(base), gram.rows
-    total, size, peak = gram.products.sum(axis=0), sum(gram.sizes), float(gram.peaks.max())
+    total, peak = gram.products.sum(axis=0), float(gram.peaks.max())
+    size = sum(gram.sizes) if known.sketched is None else known.sketched
     right, slack, full = base, 1e-9 * base, None
     if "full" in rows:
         full = _reading(total, base, rows.index("full"), dtype, size, peak)
@@ -77,7 +78,7 @@ def report_of(case: Case, found: Finding) -> Report:
         parameters=found.parameters,
         code=0 if found.verdict is Verdict.EXACT else code,
         size=A.size,
-        sketched=case.known.sketched,
+        sketched=case.known.sketched is not None,
     )
 
 

@@ -34,7 +34,7 @@ class Known:
 
     counts: Vector | None
     groups: tuple[object, ...] | None
-    sketched: bool
+    sketched: int | None  # numbers in the gradients, where only sketches of them are seen
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,12 @@
 """Where no weights give A: do they in each parameter by itself, or with a known extra term?"""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from gradexplain.audit.candidates import candidates
-from gradexplain.audit.case import Case, Finding, Verdict, digits
+from gradexplain.audit.case import Case, Finding, Verdict, digits, places
 from gradexplain.audit.gram import Vector
 from gradexplain.audit.weights import Reading
 
@@ -63,6 +64,16 @@ def extra_term(case: Case) -> Finding | None:
     return Finding(Verdict.EXTRA_TERM, says, parameters=lines)
 
 
+def too_short(case: Case) -> Finding | None:
+    """Say so where A may hold parts that are shorter than the rounding of the others."""
+    A = replace(case.accumulated, keen=True)
+    short = np.flatnonzero(~case.accumulated.visible)
+    if not short.size or A.outside > A.outer:
+        return None
+    says = f"A may hold {places(short)}, but beside the other parts they are too short to tell."
+    return Finding(Verdict.AMBIGUOUS, says)
+
+
 def unexplained(case: Case) -> Finding:
     """Say where the part of A lies that no weights give."""
     A = case.accumulated
@@ -70,7 +81,7 @@ def unexplained(case: Case) -> Finding:
     says += " that were accumulated."
     notes = []
     off = [n for n, part in case.parameters if part.accumulated.outside > part.accumulated.outer]
-    if case.known.sketched:
+    if case.known.sketched is not None:
         notes.append("on sketches the weights below are not to be trusted: audit full gradients")
     elif 0 < len(off) < len(case.parameters):
         listed = ", ".join(off[:3]) + (", …" if len(off) > 3 else "")

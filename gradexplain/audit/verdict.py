@@ -31,7 +31,7 @@ import numpy as np
 from gradexplain.audit.candidates import candidates, factor_names, lookalikes, patterns, proportions
 from gradexplain.audit.case import Case, Finding, Verdict, digits, places
 from gradexplain.audit.gram import SPARE
-from gradexplain.audit.outside import extra_term, strays, uneven, unexplained
+from gradexplain.audit.outside import extra_term, strays, too_short, uneven, unexplained
 from gradexplain.audit.sums import determined_sums
 
 
@@ -100,11 +100,14 @@ def _exact(case: Case) -> Finding | None:
     A = case.accumulated
     if not A.fits(case.right) or strays(case):
         return None
-    alike = lookalikes(case) if len(case.right) > 1 else ["any mean at all, for there is one part"]
+    alike = [f"one that {text}" for _, text, weights in candidates(case)[1:] if A.fits(weights)]
+    alike += lookalikes(case, case.right)
+    if len(case.right) == 1:
+        alike = ["any mean at all, for there is one part"]
+    if A.cancels(case.right):
+        alike.append("one times any factor, for the mean is zero")
     if alike:
-        listed = "; ".join(alike[:4]) + ("; …" if len(alike) > 4 else "")
-        says = f"A is the mean gradient, but on this batch it is also this: {listed}."
-        return Finding(Verdict.AMBIGUOUS, says)
+        return _also(f"is the mean gradient; on this batch it is also {'; '.join(alike[:4])}")
     notes: tuple[str, ...] = ()
     if case.same(case.right, np.full_like(case.right, 1 / len(case.right))):
         notes = ("the counts are equal, so a mean of means would look the same: feed unequal ones",)
@@ -115,14 +118,14 @@ def _outside(case: Case) -> Finding | None:
     A = case.accumulated
     if A.outside <= A.outer and not (A.fits(case.right) and strays(case)):
         return None
-    if case.known.sketched:
-        return unexplained(case)
-    return uneven(case, decide) or extra_term(case) or unexplained(case)
+    if case.known.sketched is not None:
+        return too_short(case) or unexplained(case)
+    return uneven(case, decide) or extra_term(case) or too_short(case) or unexplained(case)
 
 
 def _nothing_left(case: Case) -> Finding | None:
     A = case.accumulated
-    if A.distance(np.zeros_like(case.right)) > A.inner:
+    if A.peak > 0:
         return None
     return Finding(Verdict.DROPPED, "A is zero: every part was dropped.", factor=0.0)
 
@@ -132,19 +135,32 @@ def _up_to_a_factor(case: Case) -> Finding | None:
     for verdict, text, weights in candidates(case):
         factor, blur = A.factor(weights)
         if np.isfinite(blur) and A.fits(factor * weights):
-            fitting.append((verdict, text, factor, blur))
+            fitting.append((verdict, text, factor, blur, weights))
     if not fitting and A.fits(case.right, sharply=False):
         says = "A is near the mean gradient, but rounding hides which weights it has."
         return Finding(Verdict.AMBIGUOUS, says)
     if len(fitting) > 1:
-        listed = "; or ".join(f"{text}, times {digits(factor)}" for _, text, factor, _ in fitting)
-        return Finding(Verdict.AMBIGUOUS, f"A fits more than one story: it {listed}.")
+        listed = "; or ".join(
+            f"{text}, times {digits(factor)}" for _, text, factor, _, _ in fitting
+        )
+        return _also(f"{listed}: each would fit")
     if not fitting:
         return None
-    verdict, text, factor, blur = fitting[0]
+    verdict, text, factor, blur, weights = fitting[0]
     times = "" if abs(factor - 1) <= blur else f", times {digits(factor)}"
-    notes = tuple(factor_names(case, factor, blur)) if times else ()
-    return Finding(verdict, f"A {text}{times}.", factor, blur, notes=notes)
+    names = factor_names(case, factor, blur) if times else []
+    alike = lookalikes(case, factor * weights)
+    if alike:
+        return _also(f"{text}{times}; or it is {'; '.join(alike[:4])}: each would fit")
+    if times and not names and _blurred(case):
+        return None
+    if factor < 0:
+        names.append("negative: a sign was turned")
+    return Finding(verdict, f"A {text}{times}.", factor, blur, notes=tuple(names))
+
+
+def _also(says: str) -> Finding:
+    return Finding(Verdict.AMBIGUOUS, f"A {says}.")
 
 
 def _blurred(case: Case) -> Finding | None:

@@ -36,7 +36,7 @@ def audit_report(report: Report | None = None) -> Figure:
     """Draw a bar per part from one to its ratio; of many parts, those furthest from one."""
     report = report or audit_report_data()
     bars = _chosen(report.ratios)
-    figure = canvas(62 + _ROW * (len(bars) + 1))
+    figure = canvas(48 + _ROW * (len(bars) + 0.6))
     heading(figure, 18, f"Verdict: {report.verdict.value}")
     heading(figure, 36, _subtitle(report, len(bars)), MUTED)
     axes = panel(figure, 44, _ROW * (len(bars) + 0.6), left=12, right=12)
