@@ -52,7 +52,9 @@ def case_of(gram: Gram, base: Vector, dtype: str, known: Known) -> Case:
 def report_of(case: Case, found: Finding) -> Report:
     """Put a finding and what it rests on into a report."""
     A = case.accumulated
-    blur = A.blur(A.weights)
+    blur, weights = A.blur(A.weights), A.weights
+    if found.verdict is Verdict.EXTRA_TERM and case.extended:
+        weights = case.extended.weights[: len(weights)]
     scale = A.scale or 1.0
     known = case.known.counts is not None or (case.full and case.full.outside <= case.full.outer)
     unsure = {Verdict.AMBIGUOUS, Verdict.NOT_REPRODUCIBLE}
@@ -60,9 +62,7 @@ def report_of(case: Case, found: Finding) -> Report:
     return Report(
         verdict=found.verdict,
         says=found.says,
-        implied=tuple(
-            float(w) if b < np.inf else None for w, b in zip(A.weights, blur, strict=True)
-        ),
+        implied=tuple(float(w) if b < np.inf else None for w, b in zip(weights, blur, strict=True)),
         right=tuple(case.right.tolist()) if known else (None,) * len(case.right),
         blur=tuple(float(b) if b < np.inf else None for b in blur),
         counts=tuple(case.known.counts.tolist()) if case.known.counts is not None else None,

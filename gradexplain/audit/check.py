@@ -1,6 +1,7 @@
 """The audit itself: gradients in, report out."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -84,7 +85,11 @@ def audit_accumulation(  # noqa: PLR0913 - each is one thing that a user may kno
     dtypes = [gram.dtype, arithmetic or "float64", sketched.dtype if sketched else "float64"]
     known = Known(weights, labels, sketched.size if sketched else None)
     case = case_of(gram, base, max(dtypes, key=UNITS.__getitem__), known)
-    return report_of(case, decide(case))
+    report = report_of(case, decide(case))
+    if expect_factor == 1:
+        return report
+    note = f"A was divided by the factor that it is meant to have, {expect_factor:g}"
+    return replace(report, notes=(note, *report.notes))
 
 
 class Options(TypedDict, total=False):

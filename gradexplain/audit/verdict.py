@@ -30,6 +30,7 @@ import numpy as np
 
 from gradexplain.audit.candidates import candidates, factor_names, lookalikes, patterns, proportions
 from gradexplain.audit.case import Case, Finding, Verdict, digits, places
+from gradexplain.audit.full import against_full
 from gradexplain.audit.gram import SPARE
 from gradexplain.audit.outside import extra_term, strays, too_short, uneven, unexplained
 from gradexplain.audit.sums import determined_sums
@@ -56,27 +57,6 @@ def _irreproducible(case: Case) -> Finding | None:
     share = digits(case.moved / A.norms[0]) if A.norms[0] else "all"
     says = f"The first part, computed again, differs by {share} of its length: randomness in it "
     return Finding(Verdict.NOT_REPRODUCIBLE, says + "hides what the weights are.")
-
-
-def _against_full(case: Case) -> Finding | None:
-    F, A = case.full, case.accumulated
-    if F is None:
-        return None
-    meets = case.distance <= A.outer + A.inner
-    if F.outside > F.outer and meets:
-        note = "F is no weighted sum of the parts, so they could not have made A"
-        return Finding(Verdict.EXACT, "A is the full gradient.", notes=(note,))
-    if F.outside > F.outer:
-        says = "The full gradient is no weighted sum of the parts: no weights would make it right."
-        return Finding(Verdict.NOT_A_MEAN, says, notes=_by_counts(case))
-    if case.known.counts is None or not case.roomy or F.fits(case.right, sharply=False):
-        return None
-    says = "The full gradient weighs the parts by other weights than their counts."
-    listed = ", ".join(digits(w) for w in F.weights[:8]) + (", …" if len(F.weights) > 8 else "")
-    notes = (f"F's weights: {listed}", *_by_counts(case))
-    if meets:
-        notes = (*notes, "A is the full gradient: only the counts handed in are wrong")
-    return Finding(Verdict.COUNTS_DIFFER, says, notes=notes, telling=not meets)
 
 
 def _crowded(case: Case) -> Finding | None:
@@ -199,19 +179,10 @@ def _reweighted(case: Case) -> Finding:
     return Finding(Verdict.REWEIGHTED, says, notes=tuple(patterns(case)))
 
 
-def _by_counts(case: Case) -> tuple[str, ...]:
-    """Say how A stands to the weights of the counts, where F is not to be had."""
-    if case.known.counts is None:
-        return ()
-    if case.accumulated.fits(case.right):
-        return ("A is the mean of the parts by their counts",)
-    return ("A is not the mean of the parts by their counts either",)
-
-
 ORDER: tuple[Callable[[Case], Finding | None], ...] = (
     _all_zero,
     _irreproducible,
-    _against_full,
+    against_full,
     _crowded,
     _exact,
     _outside,
