@@ -18,13 +18,13 @@ def candidates(case: Case) -> list[tuple[Verdict, str, Vector]]:
     return found
 
 
-def lookalikes(case: Case, right: Vector) -> list[str]:
-    """Return the faults that would have left this same A, where A has these weights.
+def lookalikes(case: Case) -> list[str]:
+    """Return the parts that could have been left out of A, as closely as it can be read.
 
     A part left out can look like another factor: the rest may have been renormalised.
     """
     A, found = case.accumulated, []
-    doubtful = (right != 0) & (np.abs(A.weights) <= A.blur(np.zeros_like(right)))
+    doubtful = (case.right != 0) & (np.abs(A.weights) <= A.blur(np.zeros_like(A.weights)))
     for gone in [*np.diag(doubtful)[doubtful], doubtful] if doubtful.any() else []:
         for _, _, weights in candidates(case):
             rest = np.where(gone, 0, weights)
@@ -94,8 +94,8 @@ def _from_counts(case: Case, counts: Vector) -> Iterator[str]:
     K, positive = len(counts), bool(np.all(counts > 0))
     known = [
         ("the squares of the counts: weighed by the count twice", counts**2),
-        ("one target too many in each part: counted before the labels are shifted", counts + 1),
-        ("one target too few in each part: counted after the labels are shifted", counts - 1),
+        ("counts of one target more a part: counted before the labels are shifted?", counts + 1),
+        ("counts of one target less a part: counted after the labels are shifted?", counts - 1),
     ]
     if positive:
         known.append(("one over the counts: divided by the count twice", 1 / counts))

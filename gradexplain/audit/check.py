@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import SupportsFloat, TypedDict, Unpack
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from gradexplain.audit.verdict import decide
 def audit_accumulation(  # noqa: PLR0913 - each is one thing that a user may know
     accumulated: object,
     parts: Iterable[object],
-    counts: Iterable[float] | None = None,
+    counts: Iterable[SupportsFloat] | None = None,
     full: object = None,
     groups: Iterable[object] | None = None,
     *,
@@ -104,7 +104,7 @@ class Options(TypedDict, total=False):
 def assert_accumulates(
     accumulated: object,
     parts: Iterable[object],
-    counts: Iterable[float] | None = None,
+    counts: Iterable[SupportsFloat] | None = None,
     full: object = None,
     groups: Iterable[object] | None = None,
     **options: Unpack[Options],
@@ -146,7 +146,7 @@ def _held(label: str, gradient: object) -> object:
     return gradient if isinstance(gradient, Sketch) else held(label, gradient)
 
 
-def _counts(counts: Iterable[float] | None, K: int) -> Vector | None:
+def _counts(counts: Iterable[SupportsFloat] | None, K: int) -> Vector | None:
     if counts is None:
         return None
     values = np.array([float(count) for count in counts])

@@ -35,7 +35,7 @@ def uneven(case: Case, decide: Decide) -> Finding | None:
     found = {name: decide(part) for name, part in case.parameters}
     off = strays(case)
     if any(
-        finding.verdict is Verdict.UNEXPLAINED
+        finding.verdict in {Verdict.UNEXPLAINED, Verdict.EXTRA_TERM}
         or (finding.verdict is Verdict.AMBIGUOUS and name in off)
         for name, finding in found.items()
     ):
@@ -80,7 +80,7 @@ def unexplained(case: Case) -> Finding:
     says = "A is no weighted sum of the parts: something else was added, or the parts are not those"
     says += " that were accumulated."
     notes = []
-    off = [n for n, part in case.parameters if part.accumulated.outside > part.accumulated.outer]
+    off = strays(case)
     if case.known.sketched is not None:
         notes.append("on sketches the weights below are not to be trusted: audit full gradients")
     elif 0 < len(off) < len(case.parameters):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradexplain.audit.case import digits, places
-from gradexplain.audit.gram import Matrix, Vector
+from gradexplain.audit.gram import Vector
 from gradexplain.audit.weights import Reading
 
 _PARALLEL = 0.99
@@ -25,7 +25,7 @@ def determined_sums(A: Reading, right: Vector, lost: npt.NDArray[np.intp]) -> It
             yield from _ratio(A, right, functional, places(group))
 
 
-def _connected(left: list[int], alike: Matrix) -> list[int]:
+def _connected(left: list[int], alike: npt.NDArray[np.bool_]) -> list[int]:
     group = [left[0]]
     for k in group:
         group += [j for j in left if alike[k, j] and j not in group]

@@ -13,7 +13,7 @@
 #  6. A is outside the span, as a whole or in a parameter: uneven, if each parameter fits by
 #     itself; an extra term, if a column that was handed in explains it; else unexplained. On a
 #     sketch, where the weights move once A is outside, unexplained at once.
-#  7. A is zero: everything was dropped.
+#  7. A is zero: everything was dropped. A is next to zero: ambiguous.
 #  8. One candidate fits up to a factor (right weights, every part alike, means of groups): it is
 #     named. Several do: ambiguous. The right weights fit only loosely: ambiguous.
 #  9. A weight is blurred by a quarter of itself: ambiguous, with the sums that are sharp.
@@ -43,8 +43,10 @@ def decide(case: Case) -> Finding:
 
 def _all_zero(case: Case) -> Finding | None:
     A = case.accumulated
-    if A.visible.any() or A.outside > A.outer:
+    if A.visible.any():
         return None
+    if A.outside > A.outer:
+        return unexplained(case)
     to_do = "Audit a step whose gradients are not zero."
     return Finding(Verdict.AMBIGUOUS, "Every part is zero: no weight leaves a trace.", to_do=to_do)
 
@@ -81,7 +83,7 @@ def _exact(case: Case) -> Finding | None:
     if not A.fits(case.right) or strays(case):
         return None
     alike = [f"one that {text}" for _, text, weights in candidates(case)[1:] if A.fits(weights)]
-    alike += lookalikes(case, case.right)
+    alike += lookalikes(case)
     if len(case.right) == 1:
         alike = ["any mean at all, for there is one part"]
     if A.cancels(case.right):
@@ -105,9 +107,9 @@ def _outside(case: Case) -> Finding | None:
 
 def _nothing_left(case: Case) -> Finding | None:
     A = case.accumulated
-    if A.peak > 0:
-        return None
-    return Finding(Verdict.DROPPED, "A is zero: every part was dropped.", factor=0.0)
+    if A.peak == 0:
+        return Finding(Verdict.DROPPED, "A is zero: every part was dropped.", factor=0.0)
+    return _also("is too short beside the parts to be read") if A.length <= A.floor else None
 
 
 def _up_to_a_factor(case: Case) -> Finding | None:
@@ -115,28 +117,26 @@ def _up_to_a_factor(case: Case) -> Finding | None:
     for verdict, text, weights in candidates(case):
         factor, blur = A.factor(weights)
         if np.isfinite(blur) and A.fits(factor * weights):
-            fitting.append((verdict, text, factor, blur, weights))
+            fitting.append((verdict, text, factor, blur))
     if not fitting and A.fits(case.right, sharply=False):
         says = "A is near the mean gradient, but rounding hides which weights it has."
         return Finding(Verdict.AMBIGUOUS, says)
     if len(fitting) > 1:
-        listed = "; or ".join(
-            f"{text}, times {digits(factor)}" for _, text, factor, _, _ in fitting
-        )
+        listed = "; or ".join(f"{text}, times {digits(factor)}" for _, text, factor, _ in fitting)
         return _also(f"{listed}: each would fit")
     if not fitting:
         return None
-    verdict, text, factor, blur, weights = fitting[0]
+    verdict, text, factor, blur = fitting[0]
     times = "" if abs(factor - 1) <= blur else f", times {digits(factor)}"
     names = factor_names(case, factor, blur) if times else []
-    alike = lookalikes(case, factor * weights)
+    alike = lookalikes(case)
     if alike:
         return _also(f"{text}{times}; or it is {'; '.join(alike[:4])}: each would fit")
     if times and not names and _blurred(case):
         return None
     if factor < 0:
         names.append("negative: a sign was turned")
-    return Finding(verdict, f"A {text}{times}.", factor, blur, notes=tuple(names))
+    return Finding(verdict, f"A {text}{times}.", factor if times else 1.0, notes=tuple(names))
 
 
 def _also(says: str) -> Finding:
@@ -171,7 +171,7 @@ def _dropped(case: Case) -> Finding | None:
     names = factor_names(case, factor, blur) if abs(factor - 1) > blur else []
     if np.flatnonzero(~gone).tolist() == [len(gone) - 1]:
         names.insert(0, "only the last part is left: gradients zeroed before each backward pass?")
-    return Finding(Verdict.DROPPED, says + ".", factor, blur, notes=tuple(names))
+    return Finding(Verdict.DROPPED, says + ".", factor, notes=tuple(names))
 
 
 def _reweighted(case: Case) -> Finding:
