@@ -123,6 +123,7 @@ def _runs(
         yield int(np.ravel_multi_index(place, whole)), run
 
 
+@np.errstate(over="ignore", invalid="ignore")  # NaN and infinity are looked for afterwards
 def _add(total: _Vector, flat: npt.NDArray[np.floating], start: int, key: int) -> None:
     """Add a stretch of a tensor that begins at place `start`, each row of places with its sign."""
     size = len(total)
