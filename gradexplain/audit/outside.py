@@ -78,7 +78,7 @@ def unexplained(case: Case) -> Finding:
     """Say where the part of A lies that no weights give."""
     A = case.accumulated
     says = "A is no weighted sum of the parts: something else was added, or the parts are not those"
-    says += " that were accumulated."
+    says += " that were accumulated. The weights below come closest."
     notes = []
     off = strays(case)
     if case.known.sketched is not None:

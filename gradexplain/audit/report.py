@@ -49,8 +49,8 @@ class Report:
 
     def __str__(self) -> str:
         """Return the report as text of at most 80 columns."""
-        head = f"audit of {len(self.right)} parts, {self.size} numbers"
-        head += " each, sketched" if self.sketched else " each"
+        parts = f"{len(self.right)} part{'s' if len(self.right) > 1 else ''}"
+        head = f"audit of {parts}, {self.size} numbers each{', sketched' if self.sketched else ''}"
         lines = [f"{self.verdict.value.upper()}: {head}", *wrapped(self.says), ""]
         lines += [*table(self), *wrapped(self._measures()), ""]
         lines += [line for note in self.notes for line in wrapped(note, "note: ")]

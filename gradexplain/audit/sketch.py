@@ -65,8 +65,9 @@ def sketch(
 
     Args:
         gradient: as `audit_accumulation` takes it.
-        size: numbers to keep; many more than there are parts, and best a prime.
-        seed: chooses the signs. Where two parts look parallel, another seed tells whether they are.
+        size: numbers to keep; many more than there are parts, and best a prime. Parts that look
+            parallel, for their numbers fell on one place, do not with another size.
+        seed: chooses the signs.
         offsets: for a shard, where each of its parameters begins in the whole parameter: the index
             of its first element in the flattened whole; or, for a shard cut across several axes,
             its corner and the whole's shape, ((0, 512), (4096, 1024)). A parameter that several
