@@ -43,9 +43,12 @@ class Report:
 
     @property
     def ratios(self) -> tuple[float | None, ...]:
-        """Each implied weight over the right one; None where either is not to be had."""
-        pairs = zip(self.implied, self.right, strict=True)
-        return tuple(w / r if w is not None and r else None for w, r in pairs)
+        """Each implied weight over the right one: 0 within its blur of it, None if not known."""
+        known = zip(self.implied, self.right, self.blur, strict=True)
+        return tuple(
+            None if w is None or b is None or not r else 0.0 if abs(w) <= b else w / r
+            for w, r, b in known
+        )
 
     def __str__(self) -> str:
         """Return the report as text of at most 80 columns."""

@@ -19,7 +19,7 @@ from gradexplain.audit.tensors import UNITS
 
 Offset = int | tuple[tuple[int, ...], tuple[int, ...]]
 _Vector = npt.NDArray[np.float64]
-_CHUNK = 1 << 15  # numbers widened to float64 at a time: they stay in the cache
+_CHUNK = 120_000  # numbers widened to float64 at a time: under a megabyte
 
 
 @dataclass(frozen=True, eq=False)
