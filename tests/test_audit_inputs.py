@@ -197,8 +197,8 @@ def test_the_coarsest_dtype_seen_sets_the_tolerance() -> None:
 
     f64, f32, f16 = np.float64, np.float32, np.float16
     assert tolerance(f64, f64, f64, f64, f64) == pytest.approx(1e-7, rel=1e-3)
-    assert tolerance(f32, f64, f64, f64, f64) == pytest.approx(8 * 2**-24)
-    assert tolerance(f64, f64, f64, f64, f32) == pytest.approx(8 * 2**-24)
+    assert tolerance(f32, f64, f64, f64, f64) == pytest.approx(32 * 2**-24)
+    assert tolerance(f64, f64, f64, f64, f32) == pytest.approx(32 * 2**-24)
     assert tolerance(f32, f32, f16, f32, f32) == pytest.approx(8 * 2**-11, rel=1e-3)
     assert tolerance(f32, f32, BFLOAT16, f16, f32) == pytest.approx(8 * 2**-8)
     assert tolerance(f32, f32, f32, f32, f32, arithmetic="tfloat32") == pytest.approx(8 * 2**-11)

@@ -8,7 +8,7 @@ from gradexplain.audit.advice import QUESTIONS, TO_DO
 from gradexplain.audit.case import Case, Finding, Known, Verdict
 from gradexplain.audit.gram import Gram, Matrix, Vector
 from gradexplain.audit.report import Report
-from gradexplain.audit.weights import FLOOR, Reading
+from gradexplain.audit.weights import Reading
 
 
 def case_of(gram: Gram, base: Vector, dtype: str, known: Known) -> Case:
@@ -125,5 +125,7 @@ def _compared(
 
 
 def _why(A: Reading) -> str:
-    floor = 4 * A.unit * len(A.base) ** 0.5 <= FLOOR
-    return "the floor" if floor else f"4u√K with u = {A.unit:.2g} of {A.dtype}, K = {len(A.base)}"
+    if A.outer <= A.floor:
+        return "the floor"
+    times = A.outer / (A.unit * len(A.base) ** 0.5 * A.scale)
+    return f"{times:.3g}u√K with u = {A.unit:.2g} of {A.dtype}, K = {len(A.base)}"

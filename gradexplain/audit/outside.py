@@ -16,15 +16,12 @@ Decide = Callable[[Case], Finding]
 def strays(case: Case) -> list[str]:
     """Name the parameters that are off by themselves, though A as a whole may seem right.
 
-    A parameter that is small beside the others has a tolerance of its own size, but none below
-    one rounding of the whole: recomputed gradients differ by as much.
+    A fault of one parameter is a matter of its size, not of its rounding, so it has to show by 30
+    times its own tolerance, or by a tenth; and by one rounding of the whole, which is all that is
+    left of some gradients, such as those of biases before a normalisation.
     """
-    least = case.accumulated.unit * case.accumulated.scale
     return [
-        name
-        for name, part in case.parameters
-        if not part.accumulated.fits(part.right, sharply=False)
-        and part.accumulated.distance(part.right) > least
+        n for n, part in case.parameters if _off(case, part.accumulated.distance(part.right), part)
     ]
 
 
@@ -32,16 +29,15 @@ def uneven(case: Case, decide: Decide) -> Finding | None:
     """Decide each parameter by itself; one that is too small to be told follows the others."""
     if len(case.parameters) < 2:
         return None
-    found = {name: decide(part) for name, part in case.parameters}
-    off = strays(case)
-    if any(
-        finding.verdict in {Verdict.UNEXPLAINED, Verdict.EXTRA_TERM}
-        or (finding.verdict is Verdict.AMBIGUOUS and name in off)
-        for name, finding in found.items()
-    ):
-        return None
-    told = {n: f for n, f in found.items() if f.verdict is not Verdict.AMBIGUOUS}
-    readings = {name: _reading(finding) for name, finding in told.items()}
+    found = {name: (part, decide(part)) for name, part in case.parameters}
+    off, readings = strays(case), {}
+    for name, (part, finding) in found.items():
+        unclear = finding.verdict is Verdict.AMBIGUOUS and name in off
+        foreign = finding.verdict in {Verdict.UNEXPLAINED, Verdict.EXTRA_TERM}
+        if unclear or (foreign and _off(case, part.accumulated.outside, part)):
+            return None
+        if finding.verdict is not Verdict.AMBIGUOUS and not foreign:
+            readings[name] = _reading(finding)
     if len(set(readings.values())) < 2:
         return None
     says = "Each parameter is a weighted sum of the parts, but not all by the same weights."
@@ -89,6 +85,11 @@ def unexplained(case: Case) -> Finding:
     if A.peak == 0:
         notes.append("A is zero")
     return Finding(Verdict.UNEXPLAINED, says, notes=tuple(notes))
+
+
+def _off(case: Case, distance: float, part: Case) -> bool:
+    whole, A = case.accumulated, part.accumulated
+    return distance > max(A.outer, min(30 * A.outer, A.scale / 10), whole.unit * whole.scale)
 
 
 def _with_extras(case: Case, extended: Reading | None) -> tuple[Vector, str] | None:

@@ -14,6 +14,7 @@ from gradexplain.audit.gram import Matrix, Vector
 from gradexplain.audit.tensors import UNITS
 
 FLOOR = 1e-7  # float64 inner products tell directions apart down to the root of their rounding
+DEEP = 1e-5  # as far as the allowance for deep networks goes
 _NOISE = 1e-13  # eigenvalues of the normalised Gram matrix below this are rounding
 _TINY = {"float16": 2.0**-25}  # half the smallest number above zero, where that matters
 
@@ -76,10 +77,13 @@ class Reading:
     def outer(self) -> float:
         """How much of A may lie outside the span of the parts: 4u√K of its scale, or the floor.
 
-        Directions too short to be told from rounding are outside the span as it is computed.
+        In single precision 16u√K: parts that are computed again, each loss with another factor,
+        round otherwise in every layer, and a deep network adds that up. Directions too short to
+        be told from rounding are outside the span as it is computed.
         """
-        short = 2 * _NOISE**0.5 * self.scale if self.rank < np.count_nonzero(self.visible) else 0.0
-        return max(4 * self.unit * len(self.base) ** 0.5 * self.scale, self.floor, short)
+        rounding = self.unit * len(self.base) ** 0.5
+        short = 2 * _NOISE**0.5 if self.rank < np.count_nonzero(self.visible) else 0.0
+        return max(max(4 * rounding, min(16 * rounding, DEEP), short) * self.scale, self.floor)
 
     @cached_property
     def inner(self) -> float:
