@@ -52,9 +52,10 @@ def case_of(gram: Gram, base: Vector, dtype: str, known: Known) -> Case:
 def report_of(case: Case, found: Finding) -> Report:
     """Put a finding and what it rests on into a report."""
     A = case.accumulated
-    blur, weights = A.blur(A.weights), A.weights
+    weights = A.weights
     if found.verdict is Verdict.EXTRA_TERM and case.extended:
         weights = case.extended.weights[: len(weights)]
+    blur = np.where(A.unread(case.right), np.inf, A.blur(weights))
     scale = A.scale or 1.0
     known = case.known.counts is not None or (case.full and case.full.outside <= case.full.outer)
     unsure = {Verdict.AMBIGUOUS, Verdict.NOT_REPRODUCIBLE}

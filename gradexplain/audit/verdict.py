@@ -136,6 +136,9 @@ def _up_to_a_factor(case: Case) -> Finding | None:
         return None
     if factor < 0:
         names.append("negative: a sign was turned")
+    unread = np.flatnonzero(A.unread(case.right) & (case.right != 0))
+    if unread.size:
+        names.append(f"{places(unread)} cannot be told, but for the others this is what fits")
     return Finding(verdict, f"A {text}{times}.", factor if times else 1.0, notes=tuple(names))
 
 
@@ -145,9 +148,7 @@ def _also(says: str) -> Finding:
 
 def _blurred(case: Case) -> Finding | None:
     A = case.accumulated
-    blur = A.blur(np.zeros_like(A.weights))
-    least = A.level * np.where(case.right > 0, case.right, 1 / len(case.right)) / 4
-    lost = np.flatnonzero(blur >= least)
+    lost = np.flatnonzero(A.unread(case.right))
     if not lost.size:
         return None
     says = f"The weights of {places(lost)} cannot be told: nearly parallel, too short, or too many."

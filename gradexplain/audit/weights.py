@@ -70,7 +70,7 @@ class Reading:
     @cached_property
     def floor(self) -> float:
         """What can't be told from nothing, however fine the dtype; half precision has its own."""
-        tiny = _TINY.get(self.dtype, 0.0) * float(np.sqrt(self.size))
+        tiny = _TINY.get(self.dtype, 0.0) * float(np.sqrt(self.size * len(self.base)))
         return FLOOR * max(self.scale, self.terms) + tiny
 
     @cached_property
@@ -172,6 +172,11 @@ class Reading:
     def distance(self, weights: Vector) -> float:
         """Return ‖A − Σ wₖ gₖ‖."""
         return float(np.hypot(self.outside, self.inside(self.weights - weights)))
+
+    def unread(self, right: Vector) -> npt.NDArray[np.bool_]:
+        """Return the weights that are blurred by a quarter of what they should be, or more."""
+        should = np.where(right > 0, right, 1 / len(right))
+        return self.blur(np.zeros_like(right)) >= self.level * should / 4
 
     def fits(self, weights: Vector, *, sharply: bool = True) -> bool:
         """Tell whether A = Σ wₖ gₖ for these weights, and, sharply, each weight by itself."""
