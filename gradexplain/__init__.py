@@ -1,6 +1,14 @@
 """gradexplain: which averages commute with the gradient."""
 
 from gradexplain.activations import Activation, gelu, identity, relu, sigmoid, softplus, tanh
+from gradexplain.audit import (
+    Report,
+    Sketch,
+    Verdict,
+    assert_accumulates,
+    audit_accumulation,
+    sketch,
+)
 from gradexplain.gradients import batch_gradient, per_example_gradients, per_example_norms
 from gradexplain.ledger import Ledger, gap_ledger
 from gradexplain.line import Line
@@ -22,7 +30,12 @@ __all__ = [
     "Ledger",
     "Line",
     "Loss",
+    "Report",
+    "Sketch",
     "Trace",
+    "Verdict",
+    "assert_accumulates",
+    "audit_accumulation",
     "averaged_backprop",
     "backprop",
     "batch_gradient",
@@ -38,6 +51,7 @@ __all__ = [
     "relu",
     "sigmoid",
     "signed_error",
+    "sketch",
     "softmax_cross_entropy",
     "softplus",
     "squared_error",

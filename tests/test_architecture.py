@@ -130,7 +130,7 @@ def _is_installed(one: Import) -> bool:
     """Tell whether installing the module brings what it imports; what builds the site may more."""
     group = _group(one.module)
     declared = [*PROJECT["dependencies"]]
-    if group == "figures":
+    if group == "figures" or (one.module, "figures") in LAZY:
         declared += PROJECT["optional-dependencies"]["figures"]
     known = {re.split(r"[^\w-]", requirement)[0] for requirement in declared}
     if group == "integrations":  # a framework's is imported only by those who have it

@@ -25,6 +25,8 @@ from matplotlib.transforms import Bbox
 from parsers import ROOT
 
 from gradexplain.activations import sigmoid
+from gradexplain.audit import Report, audit_accumulation
+from gradexplain.figures.audit_report import audit_report, audit_report_data
 from gradexplain.figures.card import card
 from gradexplain.figures.chord import chord, chord_data
 from gradexplain.figures.circle import T, Turn, circle, circle_data, circle_trace
@@ -121,6 +123,8 @@ def known_numbers() -> Iterator[tuple[str, float, str]]:
     ]:
         ends = training_data(rule, data, batch)[:, -1]
         yield f"{rule.__name__} on {data.__name__}", float(np.median(ends)), median
+    for part, ratio in enumerate(["0.625", "0.833", "1.250", "2.500"]):
+        yield f"ratio of part {part}", audit_report_data().ratios[part] or 0, ratio
 
 
 def agrees(value: float, digits: str) -> bool:
@@ -340,12 +344,51 @@ def test_training_is_the_same_each_time() -> None:
         (ledger, ["−0.224", "+0.280", "−0.057", "+0.032", "−0.084", "+0.123", "0.070"]),
         (training, ["averaged\n0.996", "true\n0.034", "averaged\n0.906", "true\n0.180"]),
         (circle, ["0.056", "−0.022", "0.037", "0.069", "0.134", "0.300", "0.040"]),
+        (audit_report, ["Verdict: mean of means", "right: 1", "0.625", "0.833", "1.25", "2.5"]),
+        (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
     ],
 )
 def test_a_figure_says_its_numbers(draw: Callable[[], Figure], said: list[str]) -> None:
     written = [text.get_text() for text in texts(draw())]
     for line in said:
         assert written.count(line) >= said.count(line), line
+
+
+def audited(*weights: float, counts: list[float] | None = None) -> Report:
+    """Audit a sum of random parts; a weight of infinity stands for a part that is zero."""
+    parts = np.random.default_rng(0).standard_normal((len(weights), 100))
+    parts[np.isinf(weights)] = 0
+    w = np.where(np.isinf(weights), 0, weights)
+    return audit_accumulation(w @ parts, list(parts), counts or [1.0] * len(weights))
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (audited(0.5, 0.5), ["Verdict: exact", "1", "1"]),
+        (audited(-0.5, 0.5, 1), ["−1.5", "1.5", "3"]),
+        (audited(65536 / 2, 65536 / 2), ["6.55e+04"]),
+        (audited(0, 0, 0, 1), ["0", "4"]),
+        (audited(0.3, 0.3, np.inf), ["can’t be told", "0.9"]),
+        (audited(*[1 / 40] * 40, counts=[float(k + 1) for k in range(40)]), ["20.5", "part 0"]),
+        (audited(0.999, 1.001), ["2", "2"]),
+    ],
+)
+def test_any_report_can_be_drawn_and_read(report: Report, said: list[str]) -> None:
+    figure = audit_report(report)
+    assert collisions(figure) == []
+    assert outside(figure) == []
+    assert strange_colors(figure) == set()
+    written = [text.get_text() for text in texts(figure)]
+    for line in said:
+        assert written.count(line) >= said.count(line), (line, written)
+
+
+def test_of_many_parts_the_figure_shows_those_furthest_from_right() -> None:
+    report = audited(*[1 / 40] * 40, counts=[float(k + 1) for k in range(40)])
+    written = [text.get_text() for text in texts(audit_report(report))]
+    assert [text for text in written if text.startswith("part")] == [f"part {k}" for k in range(12)]
+    assert "implied weight over the right one, 12 of 40 parts" in written
 
 
 def test_number_has_a_true_minus_and_no_minus_zero() -> None:

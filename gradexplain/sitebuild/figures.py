@@ -93,7 +93,8 @@ def drawing(name: str, alt: str) -> str:
 @lru_cache(maxsize=1)
 def code() -> str:
     """Return a hash of all that a drawing depends on, but its name and its words."""
-    sources = sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("figures/*.py")])
+    folders = ("*.py", "audit/*.py", "figures/*.py")
+    sources = sorted(path for folder in folders for path in _PACKAGE.glob(folder))
     parts = [path.name.encode() + path.read_bytes() for path in sources]
     parts += [_MARKUP_CODE, version("matplotlib").encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
