@@ -120,6 +120,16 @@ def test_a_mean_of_zero_could_have_any_factor() -> None:
     assert told.implied == (None, None)
 
 
+def test_a_mean_of_zero_but_for_rounding_could_have_any_factor() -> None:
+    parts = [{n: v.astype(np.float16) for n, v in PARTS[0].items()}]
+    parts.append({name: np.float16(-1 / 9) * value for name, value in parts[0].items()})
+    A = weighted([0.1, 0.9], parts)
+    assert A["w"].any()
+    report = audit_accumulation(A, parts, [10, 90])
+    assert report.verdict is Verdict.AMBIGUOUS
+    assert "any factor" in report.says
+
+
 def test_parts_of_zeros_alone_say_nothing() -> None:
     nothing = [times(part, 0.0) for part in PARTS]
     report = audit_accumulation(weighted(RIGHT, nothing), nothing, COUNTS)
@@ -190,6 +200,13 @@ def test_a_first_part_that_can_t_be_repeated_hides_the_weights() -> None:
     assert verdict_of(RIGHT, again=moved).verdict is Verdict.EXACT
 
 
+def test_too_few_numbers_are_no_proof_against_the_counts() -> None:
+    parts = [{"w": part["w"].ravel()[:13]} for part in PARTS]
+    F = weighted([0.4, 0.3, 0.2, 0.1], parts)
+    report = audit_accumulation(weighted(RIGHT, parts), parts, COUNTS, full=F)
+    assert report.verdict is Verdict.AMBIGUOUS
+
+
 # Factors
 
 
@@ -248,6 +265,32 @@ def test_a_factor_that_is_meant_is_divided_out() -> None:
     assert verdict_of(8 * RIGHT, expect_factor=4.0).verdict is Verdict.RESCALED
 
 
+def test_small_powers_of_two_are_no_loss_scales() -> None:
+    assert verdict_of(2 * RIGHT).notes == verdict_of(RIGHT / 8).notes == ()
+
+
+def test_an_uncommon_factor_needs_weights_that_can_be_read() -> None:
+    """Of nearly parallel parts, one left out would look like a factor."""
+    parts = [PARTS[0], plus(PARTS[0], random_parts(1, seed=9)[0], 1e-7), PARTS[1]]
+    counts = np.array([10, 90, 30])
+    report = audit_accumulation(weighted(0.37 * counts / 130, parts), parts, counts)
+    assert report.verdict is Verdict.AMBIGUOUS
+    report = audit_accumulation(weighted(3 * counts / 130, parts), parts, counts)
+    assert report.verdict is Verdict.RESCALED
+    assert report.notes[0].startswith("K = 3")
+    assert report.notes[1].startswith("parts[0] and parts[1] cannot be told")
+
+
+def test_a_factor_that_dropping_an_unseen_part_would_give_is_ambiguous() -> None:
+    parts = [*PARTS[:3], times(PARTS[3], 0.0)]
+    report = audit_accumulation(weighted(RIGHT / RIGHT[:3].sum(), parts), parts, COUNTS)
+    assert report.verdict is Verdict.AMBIGUOUS
+    assert report.says.endswith("or it is one without parts[3]: each would fit.")
+    report = audit_accumulation(weighted(K * RIGHT, parts), parts, COUNTS)
+    assert report.verdict is Verdict.RESCALED
+    assert report.notes[-1].startswith("parts[3] cannot be told")
+
+
 # Means of means, alone and with a factor
 
 
@@ -299,6 +342,16 @@ def test_two_parallel_candidates_are_ambiguous() -> None:
     assert report.verdict is Verdict.AMBIGUOUS
     assert "is the mean gradient, times" in report.says
     assert "weighs every part alike, times" in report.says
+
+
+def test_a_mean_of_means_of_parts_that_nearly_cancel() -> None:
+    """The terms are a thousand times longer than their sum, and round accordingly."""
+    parts = [{"w": part["w"]} for part in random_parts(16)]
+    mean = sum(part["w"] for part in parts) / 16
+    parts = [{"w": (part["w"] - 0.999 * mean).astype(np.float32)} for part in parts]
+    A = weighted([1000.0] * 16, parts)
+    report = audit_accumulation(A, parts, np.arange(1.0, 17.0))
+    assert report.verdict is Verdict.MEAN_OF_MEANS
 
 
 # Dropped parts
@@ -449,6 +502,14 @@ def test_decay_on_some_parameters_only() -> None:
     assert "0.01 × extra['theta']" in dict(report.parameters)["w"]
 
 
+def test_parameters_come_before_extra_columns() -> None:
+    T = weighted(RIGHT, PARTS)
+    A = {**T, "w": 2 * T["w"]}
+    column = {"w": T["w"], "b": 0 * T["b"], "scale": 0 * T["scale"]}
+    report = audit_accumulation(A, PARTS, COUNTS, extra={"column": column})
+    assert report.verdict is Verdict.UNEVEN
+
+
 def test_an_extra_column_that_is_not_needed_changes_nothing() -> None:
     theta = random_parts(1, seed=9)[0]
     assert verdict_of(RIGHT, extra={"theta": theta}).verdict is Verdict.EXACT
@@ -500,6 +561,28 @@ def test_half_precision_hides_what_single_shows() -> None:
         parts = random_parts(dtype=dtype, common=3)
         report = audit_accumulation(weighted(ALIKE, parts), parts, counts)
         assert report.verdict is verdict, dtype
+
+
+def long_halves() -> list[Gradient]:
+    rng = np.random.default_rng(0)
+    return [{"w": g} for g in rng.standard_normal((4, 20_000)).astype(np.float16)]
+
+
+def test_weights_that_are_near_but_not_right_are_ambiguous_in_half_precision() -> None:
+    """A tenth of a small weight is below the rounding of the sum, but not of the weight."""
+    parts, counts = long_halves(), np.array([1, 49, 25, 25])
+    assert audit_accumulation(weighted(counts / 100, parts), parts, counts).verdict is Verdict.EXACT
+    off = counts / 100 + [0.0012, 0, 0, 0]
+    report = audit_accumulation(weighted(off, parts), parts, counts)
+    assert report.verdict is Verdict.AMBIGUOUS
+    assert report.says == "A is near the mean gradient, but rounding hides which weights it has."
+
+
+def test_half_precision_forgives_a_thousandth_of_a_weight_and_no_hundredth() -> None:
+    parts, counts = long_halves(), np.array([10, 40, 25, 25])
+    for off, verdict in [(1.001, Verdict.EXACT), (1.01, Verdict.REWEIGHTED)]:
+        weights = counts / 100 * [1, off, 1, 1]
+        assert audit_accumulation(weighted(weights, parts), parts, counts).verdict is verdict
 
 
 # On sketches

@@ -19,7 +19,7 @@ from gradexplain.audit.tensors import UNITS
 
 Offset = int | tuple[tuple[int, ...], tuple[int, ...]]
 _Vector = npt.NDArray[np.float64]
-_CHUNK = 120_000  # numbers widened to float64 at a time: under a megabyte
+_CHUNK = 110_000  # numbers widened to float64 at a time: under a megabyte
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +59,11 @@ def sketch(
 ) -> Sketch:
     """Return a sketch of a gradient, to be audited in its place: (size,) numbers.
 
-    Sketch A, every part, and F with the same size and seed. The weights read off the sketches are
-    those of the full gradients to about 1e-8 where A is a weighted sum of the parts. Where it is
-    not, the audit of sketches says *unexplained*, and nothing finer.
+    Sketch A, every part, and F with the same size and seed. Where A is a weighted sum of the parts,
+    the weights read off the sketches are those of the full gradients: to about 1e-9 in float32, to
+    rounding in float64 (measured for 30 seeds, dense, and sparse to 0.2 % of the numbers). Where
+    it is not, the audit of sketches says *unexplained*, and nothing finer. Lengths are kept to
+    about √(2 / size), or 2 %, but not those of tensors whose rows of `size` numbers are all alike.
 
     Args:
         gradient: as `audit_accumulation` takes it.
