@@ -15,10 +15,10 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build check all lock picture clean
+.PHONY: help serve test build check all lock picture field field-check field-lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -54,5 +54,27 @@ lock: $(READY) ## renew requirements.lock
 picture: $(READY) ## renew the README's picture
 	$(RUN) -m gradexplain.sitebuild.readme_picture
 
-clean: ## remove everything made here, the environment too
-	rm -rf $(VENV) site .cache
+# Real frameworks, each set in an environment of its own. Their torch is the CPU build, which pip
+# finds where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL says (PyTorch's own index has it too).
+FIELD := $(VENV)-field-2024/ready $(VENV)-field-now/ready
+
+$(VENV)-field-%/ready: tests/field/requirements-%.txt
+	$(PYTHON) -m venv --clear $(VENV)-field-$*
+	$(VENV)-field-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+field: $(FIELD) ## audit real frameworks; write docs/practice/field-report.json
+	$(PYTHON) tests/field/run.py
+
+field-check: $(FIELD) ## audit them again; fail where a verdict changed
+	$(PYTHON) tests/field/run.py --check
+
+field-lock: $(READY) ## renew the newest frameworks' lock, keep those of 2024
+	for set in 2024 now; do \
+	  UV_FIND_LINKS="$$PIP_FIND_LINKS" UV_EXTRA_INDEX_URL="$$PIP_EXTRA_INDEX_URL" \
+	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_28 --custom-compile-command "make field-lock" \
+	    --output-file tests/field/requirements-$$set.txt tests/field/requirements-$$set.in || exit 1; done
+
+clean: ## remove everything made here, the environments too
+	rm -rf $(VENV) $(VENV)-field-2024 $(VENV)-field-now site .cache

@@ -16,6 +16,7 @@ from field.capture import Capture
 from field.tiny_jax import Batch, Weights, catching, masked_batches, mean_loss, parts, summed_loss
 from field.tiny_jax import weights as start
 
+PACKAGE = "jax"
 COUNTS = (8, 1, 4, 2)
 
 

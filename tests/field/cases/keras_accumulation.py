@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from field.capture import Capture
 
+PACKAGE = "keras"
 ACCUMULATE = 4
 VOCABULARY = 16
 

@@ -19,6 +19,7 @@ from field.tiny import (
     token_batches,
 )
 
+PACKAGE = "lightning"
 ACCUMULATE = 4
 LENGTHS = (40, 6, 14, 4, 10, 30)  # an epoch of six micro-batches: a step of four and one of two
 

@@ -10,6 +10,7 @@ from field.capture import Capture
 from field.tiny_jax import Batch, Weights, catching, masked_batches, mean_loss, parts, weights
 from field.tiny_jax import summed_loss as summed
 
+PACKAGE = "optax"
 ACCUMULATE = 4
 COUNTS = (8, 1, 4, 2)
 

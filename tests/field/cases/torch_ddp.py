@@ -19,6 +19,7 @@ from field.tiny import (
     token_batches,
 )
 
+PACKAGE = "torch"
 LENGTHS = (40, 6)
 WORKERS = len(LENGTHS)
 

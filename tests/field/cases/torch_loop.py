@@ -21,6 +21,7 @@ from field.tiny import (
     token_batches,
 )
 
+PACKAGE = "torch"
 ACCUMULATE = 4
 
 

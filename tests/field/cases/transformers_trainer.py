@@ -19,6 +19,7 @@ from transformers import (
 from field.capture import Capture
 from field.tiny import IGNORED, CatchingSGD, gradient_of
 
+PACKAGE = "transformers"
 VOCABULARY = 32
 LENGTHS = (3, 4, 20, 24, 8, 9, 30, 12, 5, 6, 7, 28)  # twelve texts, two a micro-batch
 Inputs = dict[str, torch.Tensor]
