@@ -140,7 +140,21 @@ def write(rows: Sequence[Row]) -> None:
 
 
 def _short(row: Row) -> Row:
-    return row
+    """What the page needs of a report, to digits that another processor would give too."""
+    report = row["report"]
+    return {
+        **{key: row[key] for key in ("package", "version", "case", "situation")},
+        "verdict": report["verdict"],
+        "factor": _rounded(report["factor"]),
+        "counts": report["counts"],
+        "implied": [_rounded(weight) for weight in report["implied"]],
+        "right": [_rounded(weight) for weight in report["right"]],
+        "error": _rounded(report["relative_error"]),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _row(rows: Sequence[Row], environment: str, case: str) -> Row:
