@@ -1,6 +1,6 @@
 """Run situations of one framework in this environment; print what the audit says, as JSON.
 
-    python -m field.one transformers_trainer unequal_tokens last_step_of_epoch
+python -m field.one transformers_trainer unequal_tokens last_step_of_epoch
 """
 
 import contextlib

@@ -47,7 +47,9 @@ def catching() -> optax.GradientTransformation:
     def update(handed: Weights, _: Weights, __: Weights | None = None) -> tuple[Weights, Weights]:
         return jax.tree.map(jnp.zeros_like, handed), handed
 
-    return optax.GradientTransformation(lambda weights: jax.tree.map(jnp.zeros_like, weights), update)
+    return optax.GradientTransformation(
+        lambda weights: jax.tree.map(jnp.zeros_like, weights), update
+    )
 
 
 def parts(at: Weights, batches: Sequence[Batch]) -> list[Weights]:

@@ -69,6 +69,8 @@ def _capture(model: nn.Module, optimizer: Any, batches: list[Batch], step: int) 
     handed = optimizer.optimizer.handed  # accelerate wraps the optimiser it is given
     return Capture(
         accumulated=handed[step],
-        parts=[gradient_of(model, lambda batch=batch: mean_loss(model, batch)) for batch in batches],
+        parts=[
+            gradient_of(model, lambda batch=batch: mean_loss(model, batch)) for batch in batches
+        ],
         counts=[targets_in(batch) for batch in batches],
     )

@@ -43,7 +43,9 @@ def _parallel(*, by_count: bool) -> Capture:
     model, batches = language_model(), token_batches(LENGTHS)
     return Capture(
         accumulated=handed[0],
-        parts=[gradient_of(model, lambda batch=batch: mean_loss(model, batch)) for batch in batches],
+        parts=[
+            gradient_of(model, lambda batch=batch: mean_loss(model, batch)) for batch in batches
+        ],
         counts=[targets_in(batch) for batch in batches],
     )
 

@@ -28,9 +28,7 @@ Inputs = dict[str, torch.Tensor]
 class MeanLossTrainer(Trainer):  # type: ignore[misc]
     """What many write: a loss of their own, the mean over the micro-batch."""
 
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any
-    ) -> Any:  # noqa: FBT001, FBT002 - the Trainer's own signature
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:  # noqa: FBT001, FBT002 - the Trainer's own signature
         labels = inputs.pop("labels")
         outputs = model(**inputs)
         loss = shifted_mean(outputs.logits, labels)
@@ -68,33 +66,34 @@ def label_smoothing() -> Capture:
     return _captured(Trainer, slice(0, 4), step=0, label_smoothing_factor=0.1)
 
 
-def _captured(kind: type[Trainer], which: slice, step: int, **arguments: Any) -> Capture:
+def make_trainer(kind: type[Trainer], folder: str, **arguments: Any) -> Trainer:
+    """A tiny Llama with random weights on twelve texts, two a micro-batch, four micro-batches."""
     torch.manual_seed(0)
-    model = LlamaForCausalLM(_config())
-    optimizer = CatchingSGD(model)
-    collate = _Collator()
+    return kind(
+        model=LlamaForCausalLM(_config()),
+        args=TrainingArguments(
+            output_dir=folder,
+            per_device_train_batch_size=2,
+            gradient_accumulation_steps=4,
+            num_train_epochs=1,
+            report_to=[],
+            save_strategy="no",
+            disable_tqdm=True,
+            use_cpu=True,
+            **arguments,
+        ),
+        train_dataset=_texts(),
+        data_collator=_Collator(),
+    )
+
+
+def _captured(kind: type[Trainer], which: slice, step: int, **arguments: Any) -> Capture:
     with tempfile.TemporaryDirectory() as folder:
-        trainer = kind(
-            model=model,
-            args=TrainingArguments(
-                output_dir=folder,
-                per_device_train_batch_size=2,
-                gradient_accumulation_steps=4,
-                num_train_epochs=1,
-                max_grad_norm=0.0,  # clipping is off, so that what is seen is the averaging alone
-                report_to=[],
-                save_strategy="no",
-                disable_tqdm=True,
-                use_cpu=True,
-                **arguments,
-            ),
-            train_dataset=_texts(),
-            data_collator=collate,
-            optimizers=(optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)),
-        )
+        # Clipping is off, so that what is seen is the averaging alone.
+        trainer = make_trainer(kind, folder, max_grad_norm=0.0, **arguments)
+        model, collate = trainer.model, trainer.data_collator
+        trainer.optimizer = optimizer = CatchingSGD(model)
         trainer.train()
-    if step >= len(optimizer.handed):
-        raise LookupError("no optimiser step was taken for these micro-batches")
     smoothing = arguments.get("label_smoothing_factor", 0.0)
     return Capture(
         accumulated=optimizer.handed[step],
@@ -109,7 +108,9 @@ class _Collator(DataCollatorForLanguageModeling):  # type: ignore[misc]
     def __init__(self) -> None:
         words = {f"w{i}": i for i in range(VOCABULARY)}
         tokens = Tokenizer(WordLevel(words, unk_token="w31"))
-        super().__init__(PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="w0"), mlm=False)
+        super().__init__(
+            PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="w0"), mlm=False
+        )
         self.seen: list[Inputs] = []
 
     def __call__(self, features: Any, return_tensors: Any = None) -> Any:
@@ -146,7 +147,9 @@ def _part(model: LlamaForCausalLM, inputs: Inputs, smoothing: float) -> dict[str
     return gradient_of(model, loss)
 
 
-def shifted_mean(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
+def shifted_mean(
+    logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0
+) -> torch.Tensor:
     """Mean over the labels that count, each predicted from the position before it."""
     return F.cross_entropy(
         logits[:, :-1].flatten(0, 1),
