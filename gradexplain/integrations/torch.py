@@ -6,9 +6,9 @@
         optimizer.step()
     print(step.audit(lambda batch: mean_loss(model, batch), micro_batches, counts))
 
-The loop stays as it is. Its gradient is read where the optimiser takes it, unscaled and clipped. The
-parts are computed again afterwards, at the loop's weights and with its random numbers, and must
-point where its backward passes pointed.
+The loop stays as it is. Its gradient is read where the optimiser takes it, unscaled and clipped.
+The parts are computed again afterwards, at the loop's weights and with its random numbers, and
+must point where its backward passes pointed.
 """
 
 import contextlib

@@ -6,7 +6,7 @@
 Standard library only: it starts each environment's own Python.
 """
 
-import datetime
+import datetime as dt
 import json
 import math
 import os
@@ -131,7 +131,7 @@ def changes(old: Sequence[Row], new: Sequence[Row]) -> Iterator[str]:
 
 def write(rows: Sequence[Row]) -> None:
     made = {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "command": "make field",
     }

@@ -1,7 +1,7 @@
 """`audit_trainer`: one step of a real Trainer is read, and nothing of it is left behind."""
 
 import random
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ OLD = transformers.__version__ == "4.45.2"
 
 
 @pytest.fixture(name="folder")
-def _folder(tmp_path: Any) -> Iterator[str]:
-    yield str(tmp_path)
+def _folder(tmp_path: Path) -> str:
+    return str(tmp_path)
 
 
 def test_the_trainer_reads_as_its_release_does(folder: str) -> None:
@@ -78,14 +78,14 @@ def test_everything_is_as_it_was(folder: str) -> None:
 
     trainer.data_collator = drawing
 
-    class Watching(TrainerCallback):  # type: ignore[misc]
+    class Watching(TrainerCallback):
         def on_train_begin(self, *_: Any, **__: Any) -> None:
             calls.append("begun")
 
     trainer.add_callback(Watching)
     before, attributes = State(trainer.model), dict(vars(trainer))
     arguments, python = trainer.args.to_dict(), random.getstate()
-    numpy = np.random.get_state()[1].copy()  # noqa: NPY002 - the global one
+    numpy: Any = np.random.get_state()  # noqa: NPY002 - the global one
     audit_trainer(trainer)
     after = State(trainer.model)
     assert all(torch.equal(before.values[n], after.values[n]) for n in before.values)
@@ -93,7 +93,8 @@ def test_everything_is_as_it_was(folder: str) -> None:
     assert before.modes == after.modes
     assert torch.equal(before.random[0], after.random[0])
     assert random.getstate() == python
-    assert np.array_equal(np.random.get_state()[1], numpy)  # noqa: NPY002
+    now: Any = np.random.get_state()  # noqa: NPY002
+    assert np.array_equal(now[1], numpy[1])
     assert calls == []
     assert "forward" not in vars(trainer.model)
     assert not trainer.model.get_input_embeddings()._forward_hooks  # noqa: SLF001
@@ -154,9 +155,9 @@ def test_inputs_without_labels_need_a_count(folder: str) -> None:
     collate = trainer.data_collator
 
     class Renaming(MeanLossTrainer):
-        def compute_loss(self, model: Any, inputs: Any, **named: Any) -> Any:
+        def compute_loss(self, model: Any, inputs: Any, *flags: Any, **named: Any) -> Any:
             inputs = {("labels" if n == "targets" else n): v for n, v in inputs.items()}
-            return super().compute_loss(model, inputs, **named)
+            return super().compute_loss(model, inputs, *flags, **named)
 
     trainer.__class__ = Renaming
     trainer.args.remove_unused_columns = False

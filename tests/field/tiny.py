@@ -1,6 +1,8 @@
 """A tiny language model and micro-batches of unequal length, for every torch case."""
 
+import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +22,7 @@ class CatchingSGD(torch.optim.SGD):
         self.model = model
         self.handed: list[dict[str, Tensor]] = []
 
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         value = closure() if closure is not None else None  # Lightning runs its backward in there
         self.handed.append(gradients(self.model))
         return value
@@ -40,6 +42,10 @@ def gradient_of(model: nn.Module, loss: Callable[[], Tensor]) -> dict[str, Tenso
     found = gradients(model)
     model.zero_grad()
     return found
+
+
+def parts_of(model: nn.Module, batches: Sequence[Any], loss: Loss) -> list[dict[str, Tensor]]:
+    return [gradient_of(model, functools.partial(loss, model, batch)) for batch in batches]
 
 
 def language_model() -> nn.Module:

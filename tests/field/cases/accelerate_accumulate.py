@@ -10,9 +10,9 @@ from field.capture import Capture
 from field.tiny import (
     Batch,
     CatchingSGD,
-    gradient_of,
     language_model,
     mean_loss,
+    parts_of,
     summed_loss,
     targets_in,
     token_batches,
@@ -61,7 +61,7 @@ def _accumulate(lengths: tuple[int, ...], step: int) -> Capture:
 def _prepared(batches: list[Batch]) -> tuple[Accelerator, nn.Module, Any, Any]:
     accelerator = Accelerator(cpu=True, gradient_accumulation_steps=ACCUMULATE)
     model = language_model()
-    loader: Any = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+    loader: Any = DataLoader(batches, batch_size=None)
     return accelerator, *accelerator.prepare(model, CatchingSGD(model), loader)
 
 
@@ -69,8 +69,6 @@ def _capture(model: nn.Module, optimizer: Any, batches: list[Batch], step: int) 
     handed = optimizer.optimizer.handed  # accelerate wraps the optimiser it is given
     return Capture(
         accumulated=handed[step],
-        parts=[
-            gradient_of(model, lambda batch=batch: mean_loss(model, batch)) for batch in batches
-        ],
+        parts=parts_of(model, batches, mean_loss),
         counts=[targets_in(batch) for batch in batches],
     )

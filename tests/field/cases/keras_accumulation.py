@@ -18,7 +18,7 @@ ACCUMULATE = 4
 VOCABULARY = 16
 
 
-class _Catching(keras.optimizers.SGD):  # type: ignore[misc]
+class _Catching(keras.optimizers.SGD):
     """Keeps each gradient that Keras hands to the update of a variable, and moves none."""
 
     def __init__(self) -> None:

@@ -12,9 +12,9 @@ from field.capture import Capture
 from field.tiny import (
     Batch,
     CatchingSGD,
-    gradient_of,
     language_model,
     mean_loss,
+    parts_of,
     targets_in,
     token_batches,
 )
@@ -24,7 +24,7 @@ ACCUMULATE = 4
 LENGTHS = (40, 6, 14, 4, 10, 30)  # an epoch of six micro-batches: a step of four and one of two
 
 
-class _Module(lightning.LightningModule):  # type: ignore[misc]
+class _Module(lightning.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.model = language_model()
@@ -50,7 +50,7 @@ def last_step_of_epoch() -> Capture:
 def _accumulate(lengths: tuple[int, ...], step: int) -> Capture:
     batches = token_batches(lengths)
     module = _Module()
-    loader: Any = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+    loader: Any = DataLoader(batches, batch_size=None)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it advises more workers, and loggers
@@ -64,9 +64,9 @@ def _accumulate(lengths: tuple[int, ...], step: int) -> Capture:
             enable_progress_bar=False,
             enable_model_summary=False,
         ).fit(module, loader)
-    model, mine = module.model, batches[step * ACCUMULATE :]
+    mine = batches[step * ACCUMULATE :]
     return Capture(
         accumulated=module.optimizer.handed[step],
-        parts=[gradient_of(model, lambda batch=batch: mean_loss(model, batch)) for batch in mine],
+        parts=parts_of(module.model, mine, mean_loss),
         counts=[targets_in(batch) for batch in mine],
     )

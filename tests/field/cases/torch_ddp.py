@@ -11,9 +11,9 @@ from torch.nn.parallel import DistributedDataParallel
 from field.capture import Capture
 from field.tiny import (
     CatchingSGD,
-    gradient_of,
     language_model,
     mean_loss,
+    parts_of,
     summed_loss,
     targets_in,
     token_batches,
@@ -43,9 +43,7 @@ def _parallel(*, by_count: bool) -> Capture:
     model, batches = language_model(), token_batches(LENGTHS)
     return Capture(
         accumulated=handed[0],
-        parts=[
-            gradient_of(model, lambda batch=batch: mean_loss(model, batch)) for batch in batches
-        ],
+        parts=parts_of(model, batches, mean_loss),
         counts=[targets_in(batch) for batch in batches],
     )
 

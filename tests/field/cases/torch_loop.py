@@ -16,6 +16,7 @@ from field.tiny import (
     gradient_of,
     language_model,
     mean_loss,
+    parts_of,
     summed_loss,
     targets_in,
     token_batches,
@@ -39,7 +40,9 @@ def sum_over_targets() -> Capture:
         return summed_loss(model, batch) * (ACCUMULATE / total)
 
     caught = _accumulate(language_model(), batches, share, targets_in)
-    return Capture(caught.accumulated, _parts(language_model(), batches, mean_loss), caught.counts)
+    return Capture(
+        caught.accumulated, parts_of(language_model(), batches, mean_loss), caught.counts
+    )
 
 
 def last_short_step() -> Capture:
@@ -119,14 +122,10 @@ def _accumulate(
     optimizer.step()
     return Capture(
         accumulated=optimizer.handed[0],
-        parts=_parts(model, batches, loss),
+        parts=parts_of(model, batches, loss),
         counts=[count(batch) for batch in batches],
         full=None if full is None else gradient_of(model, lambda: loss(model, full)),
     )
-
-
-def _parts(model: nn.Module, batches: Sequence[Batch], loss: Loss) -> list[dict[str, Tensor]]:
-    return [gradient_of(model, lambda batch=batch: loss(model, batch)) for batch in batches]
 
 
 def _joined(batches: Sequence[Batch]) -> Batch:

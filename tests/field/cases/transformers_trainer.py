@@ -25,7 +25,7 @@ LENGTHS = (3, 4, 20, 24, 8, 9, 30, 12, 5, 6, 7, 28)  # twelve texts, two a micro
 Inputs = dict[str, torch.Tensor]
 
 
-class MeanLossTrainer(Trainer):  # type: ignore[misc]
+class MeanLossTrainer(Trainer):
     """What many write: a loss of their own, the mean over the micro-batch."""
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:  # noqa: FBT001, FBT002 - the Trainer's own signature
@@ -102,7 +102,7 @@ def _captured(kind: type[Trainer], which: slice, step: int, **arguments: Any) ->
     )
 
 
-class _Collator(DataCollatorForLanguageModeling):  # type: ignore[misc]
+class _Collator(DataCollatorForLanguageModeling):
     """The library's own collator for causal language models; it keeps what it made."""
 
     def __init__(self) -> None:
