@@ -21,6 +21,8 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from gradexplain.audit import Report, audit_accumulation
+from gradexplain.figures.audit_report import audit_report, audit_report_data
 from gradexplain.figures.chord import chord, chord_data
 from gradexplain.figures.circle import T, Turn, circle, circle_data, circle_trace
 from gradexplain.figures.grid import grid, grid_data
@@ -29,7 +31,7 @@ from gradexplain.figures.style import PALETTE, PAPER, TRUE, canvas, house, label
 from gradexplain.figures.two_descents import two_descents, two_descents_data
 from gradexplain.line import Line
 
-DRAW: list[Callable[[], Figure]] = [pairing, grid, chord, two_descents, circle]
+DRAW: list[Callable[[], Figure]] = [pairing, grid, chord, two_descents, circle, audit_report]
 SMALLEST = 10.5
 every_figure = pytest.mark.parametrize("draw", DRAW, ids=lambda draw: draw.__name__)
 
@@ -62,6 +64,8 @@ def known_numbers() -> Iterator[tuple[str, float, str]]:
     gradients = [turn.true for turn in turns()]
     yield "lowest gradient", min(gradients), "-0.022"
     yield "highest gradient", max(gradients), "0.056"
+    for part, ratio in enumerate(["0.625", "0.833", "1.250", "2.500"]):
+        yield f"ratio of part {part}", audit_report_data().ratios[part] or 0, ratio
 
 
 def agrees(value: float, digits: str) -> bool:
@@ -173,6 +177,7 @@ def test_circle_s_gradient_is_the_one_written_out_by_hand() -> None:
         (pairing, ["true −6.5", "true 0.5", "averaged −3", "averaged −3"]),
         (chord, ["slope at the mean\n0.2350", "mean of the slopes\n0.2233", "gap −0.0117"]),
         (two_descents, ["true, J = 0.050", "averaged, J = 1.151", "rail: m − 1.5 b = 0"]),
+        (audit_report, ["Verdict: mean of means", "right: 1", "0.625", "0.833", "1.25", "2.5"]),
         (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
     ],
 )
@@ -180,6 +185,43 @@ def test_a_figure_says_its_numbers(draw: Callable[[], Figure], said: list[str]) 
     written = [text.get_text() for text in texts(draw())]
     for line in said:
         assert written.count(line) >= said.count(line), line
+
+
+def audited(*weights: float, counts: list[float] | None = None) -> Report:
+    """Audit a sum of random parts; a weight of infinity stands for a part that is zero."""
+    parts = np.random.default_rng(0).standard_normal((len(weights), 100))
+    parts[np.isinf(weights)] = 0
+    w = np.where(np.isinf(weights), 0, weights)
+    return audit_accumulation(w @ parts, list(parts), counts or [1.0] * len(weights))
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (audited(0.5, 0.5), ["Verdict: exact", "1", "1"]),
+        (audited(-0.5, 0.5, 1), ["−1.5", "1.5", "3"]),
+        (audited(65536 / 2, 65536 / 2), ["6.55e+04"]),
+        (audited(0, 0, 0, 1), ["0", "4"]),
+        (audited(0.3, 0.3, np.inf), ["can’t be told", "0.9"]),
+        (audited(*[1 / 40] * 40, counts=[float(k + 1) for k in range(40)]), ["20.5", "part 0"]),
+        (audited(0.999, 1.001), ["2", "2"]),
+    ],
+)
+def test_any_report_can_be_drawn_and_read(report: Report, said: list[str]) -> None:
+    figure = audit_report(report)
+    assert collisions(figure) == []
+    assert outside(figure) == []
+    assert strange_colors(figure) == set()
+    written = [text.get_text() for text in texts(figure)]
+    for line in said:
+        assert written.count(line) >= said.count(line), (line, written)
+
+
+def test_of_many_parts_the_figure_shows_those_furthest_from_right() -> None:
+    report = audited(*[1 / 40] * 40, counts=[float(k + 1) for k in range(40)])
+    written = [text.get_text() for text in texts(audit_report(report))]
+    assert [text for text in written if text.startswith("part")] == [f"part {k}" for k in range(12)]
+    assert "implied weight over the right one, 12 of 40 parts" in written
 
 
 def test_number_has_a_true_minus_and_no_minus_zero() -> None:

@@ -8,13 +8,14 @@ from gradexplain.audit.advice import QUESTIONS, TO_DO
 from gradexplain.audit.case import Case, Finding, Known, Verdict
 from gradexplain.audit.gram import Gram, Matrix, Vector
 from gradexplain.audit.report import Report
-from gradexplain.audit.weights import FLOOR, Reading
+from gradexplain.audit.weights import Reading
 
 
 def case_of(gram: Gram, base: Vector, dtype: str, known: Known) -> Case:
     """Read the weights of A and F off the inner products, of the whole and of each parameter."""
     K, rows = len(base), gram.rows
-    total, size, peak = gram.products.sum(axis=0), sum(gram.sizes), float(gram.peaks.max())
+    total, peak = gram.products.sum(axis=0), float(gram.peaks.max())
+    size = sum(gram.sizes) if known.sketched is None else known.sketched
     right, slack, full = base, 1e-9 * base, None
     if "full" in rows:
         full = _reading(total, base, rows.index("full"), dtype, size, peak)
@@ -51,7 +52,9 @@ def case_of(gram: Gram, base: Vector, dtype: str, known: Known) -> Case:
 def report_of(case: Case, found: Finding) -> Report:
     """Put a finding and what it rests on into a report."""
     A = case.accumulated
-    blur = A.blur(A.weights)
+    blur, weights = A.blur(A.weights), A.weights
+    if found.verdict is Verdict.EXTRA_TERM and case.extended:
+        weights = case.extended.weights[: len(weights)]
     scale = A.scale or 1.0
     known = case.known.counts is not None or (case.full and case.full.outside <= case.full.outer)
     unsure = {Verdict.AMBIGUOUS, Verdict.NOT_REPRODUCIBLE}
@@ -59,9 +62,7 @@ def report_of(case: Case, found: Finding) -> Report:
     return Report(
         verdict=found.verdict,
         says=found.says,
-        implied=tuple(
-            float(w) if b < np.inf else None for w, b in zip(A.weights, blur, strict=True)
-        ),
+        implied=tuple(float(w) if b < np.inf else None for w, b in zip(weights, blur, strict=True)),
         right=tuple(case.right.tolist()) if known else (None,) * len(case.right),
         blur=tuple(float(b) if b < np.inf else None for b in blur),
         counts=tuple(case.known.counts.tolist()) if case.known.counts is not None else None,
@@ -77,7 +78,7 @@ def report_of(case: Case, found: Finding) -> Report:
         parameters=found.parameters,
         code=0 if found.verdict is Verdict.EXACT else code,
         size=A.size,
-        sketched=case.known.sketched,
+        sketched=case.known.sketched is not None,
     )
 
 
@@ -124,5 +125,7 @@ def _compared(
 
 
 def _why(A: Reading) -> str:
-    floor = 4 * A.unit * len(A.base) ** 0.5 <= FLOOR
-    return "the floor" if floor else f"4u√K with u = {A.unit:.2g} of {A.dtype}, K = {len(A.base)}"
+    if A.outer <= A.floor:
+        return "the floor"
+    times = A.outer / (A.unit * len(A.base) ** 0.5 * A.scale)
+    return f"{times:.3g}u√K with u = {A.unit:.2g} of {A.dtype}, K = {len(A.base)}"

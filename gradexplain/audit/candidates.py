@@ -19,18 +19,19 @@ def candidates(case: Case) -> list[tuple[Verdict, str, Vector]]:
 
 
 def lookalikes(case: Case) -> list[str]:
-    """Return the faults that would have left this same A, where A has the right weights."""
-    A = case.accumulated
-    found = [f"one that {text}" for _, text, weights in candidates(case)[1:] if A.fits(weights)]
-    if A.inside(case.right) <= A.inner:
-        found.append("one times any factor, for the mean is zero")
-    doubtful = np.flatnonzero((case.right > 0) & (A.weights <= A.blur(np.zeros_like(A.weights))))
-    for k in doubtful.tolist():
-        rest = case.right.copy()
-        rest[k] = 0
-        if A.fits(rest) or (rest.any() and A.fits(rest / rest.sum())):
-            found.append(f"one without {places([k])}")
-    return found
+    """Return the parts that could have been left out of A, as closely as it can be read.
+
+    A part left out can look like another factor: the rest may have been renormalised.
+    """
+    A, found = case.accumulated, []
+    doubtful = (case.right != 0) & (np.abs(A.weights) <= A.blur(np.zeros_like(A.weights)))
+    for gone in [*np.diag(doubtful)[doubtful], doubtful] if doubtful.any() else []:
+        for _, _, weights in candidates(case):
+            rest = np.where(gone, 0, weights)
+            renormalised = rest / rest.sum() if rest.sum() > 0 else rest
+            if A.fits(rest) or A.fits(renormalised):
+                found.append(f"one without {places(np.flatnonzero(gone))}")
+    return list(dict.fromkeys(found))
 
 
 def factor_names(case: Case, factor: float, blur: float) -> list[str]:
@@ -50,12 +51,12 @@ def factor_names(case: Case, factor: float, blur: float) -> list[str]:
         f"n/K = {n:g}/{K}: multiplied by the mean count": n / K,
     }
     near = max(blur, 1e-6 * abs(factor))
-    names = [name for name, value in known.items() if value > 0 and abs(factor - value) <= near]
+    names = [
+        name for name, value in known.items() if value > 0 and abs(abs(factor) - value) <= near
+    ]
     power = round(np.log2(abs(factor))) if factor else 0
     if abs(power) >= 4 and abs(abs(factor) - 2.0**power) <= near:
         names.append(f"2^{power}: a loss scale that was not taken out")
-    if factor < 0:
-        names.append("negative: a sign was turned")
     return names
 
 
@@ -93,8 +94,8 @@ def _from_counts(case: Case, counts: Vector) -> Iterator[str]:
     K, positive = len(counts), bool(np.all(counts > 0))
     known = [
         ("the squares of the counts: weighed by the count twice", counts**2),
-        ("one target too many in each part: counted before the labels are shifted", counts + 1),
-        ("one target too few in each part: counted after the labels are shifted", counts - 1),
+        ("counts of one target more a part: counted before the labels are shifted?", counts + 1),
+        ("counts of one target less a part: counted after the labels are shifted?", counts - 1),
     ]
     if positive:
         known.append(("one over the counts: divided by the count twice", 1 / counts))

@@ -1,10 +1,10 @@
 """What a verdict rests on, and what it is made of."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+import numpy.typing as npt
 
 from gradexplain.audit.gram import SPARE, Vector
 from gradexplain.audit.weights import Reading
@@ -34,7 +34,7 @@ class Known:
 
     counts: Vector | None
     groups: tuple[object, ...] | None
-    sketched: bool
+    sketched: int | None  # numbers in the gradients, where only sketches of them are seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +72,13 @@ class Finding:
     verdict: Verdict
     says: str
     factor: float = 1.0
-    blur: float = 0.0  # how far the factor may be off
     to_do: str = ""  # instead of the verdict's usual advice
     notes: tuple[str, ...] = ()
     parameters: tuple[tuple[str, str], ...] = ()  # what each reads, where they differ
     telling: bool = True  # whether A is known to be right or wrong
 
 
-def places(indices: Iterable[int]) -> str:
+def places(indices: list[int] | npt.NDArray[np.intp]) -> str:
     """Name parts by their places: "parts[2]", "parts[0] and parts[3]", "parts[0], … (9 parts)"."""
     names = [f"parts[{int(k)}]" for k in indices]
     if len(names) > 4:

@@ -1,8 +1,9 @@
 """The audit itself: gradients in, report out."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import SupportsFloat, TypedDict, Unpack
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from gradexplain.audit.verdict import decide
 def audit_accumulation(  # noqa: PLR0913 - each is one thing that a user may know
     accumulated: object,
     parts: Iterable[object],
-    counts: Iterable[float] | None = None,
+    counts: Iterable[SupportsFloat] | None = None,
     full: object = None,
     groups: Iterable[object] | None = None,
     *,
@@ -62,8 +63,8 @@ def audit_accumulation(  # noqa: PLR0913 - each is one thing that a user may kno
     >>> parts = [{"w": rng.standard_normal((20, 5))} for _ in range(2)]
     >>> accumulated = {"w": (parts[0]["w"] + parts[1]["w"]) / 2}
     >>> report = audit_accumulation(accumulated, parts, counts=[10, 90])
-    >>> print(report.verdict.value, report.implied, report.right)
-    mean of means (0.5, 0.5) (0.1, 0.9)
+    >>> report.verdict.value, [round(weight, 6) for weight in report.implied], report.right
+    ('mean of means', [0.5, 0.5], (0.1, 0.9))
     """
     if not np.isfinite(expect_factor) or expect_factor == 0:
         raise ValueError(f"expect_factor must be finite and not 0, not {expect_factor}")
@@ -81,9 +82,14 @@ def audit_accumulation(  # noqa: PLR0913 - each is one thing that a user may kno
     named = {f"parts[{k}]": part for k, part in enumerate(listed)}
     sketched = _unwrap(named, others)
     gram = gather(named, others, base, expect_factor)
-    dtype = max(gram.dtype, arithmetic or "float64", sketched or "float64", key=UNITS.__getitem__)
-    case = case_of(gram, base, dtype, Known(weights, labels, sketched is not None))
-    return report_of(case, decide(case))
+    dtypes = [gram.dtype, arithmetic or "float64", sketched.dtype if sketched else "float64"]
+    known = Known(weights, labels, sketched.size if sketched else None)
+    case = case_of(gram, base, max(dtypes, key=UNITS.__getitem__), known)
+    report = report_of(case, decide(case))
+    if expect_factor == 1:
+        return report
+    note = f"A was divided by the factor that it is meant to have, {expect_factor:g}"
+    return replace(report, notes=(note, *report.notes))
 
 
 class Options(TypedDict, total=False):
@@ -98,7 +104,7 @@ class Options(TypedDict, total=False):
 def assert_accumulates(
     accumulated: object,
     parts: Iterable[object],
-    counts: Iterable[float] | None = None,
+    counts: Iterable[SupportsFloat] | None = None,
     full: object = None,
     groups: Iterable[object] | None = None,
     **options: Unpack[Options],
@@ -140,7 +146,7 @@ def _held(label: str, gradient: object) -> object:
     return gradient if isinstance(gradient, Sketch) else held(label, gradient)
 
 
-def _counts(counts: Iterable[float] | None, K: int) -> Vector | None:
+def _counts(counts: Iterable[SupportsFloat] | None, K: int) -> Vector | None:
     if counts is None:
         return None
     values = np.array([float(count) for count in counts])
@@ -160,10 +166,10 @@ def _groups(groups: Iterable[object] | None, K: int) -> tuple[object, ...] | Non
     return labels
 
 
-def _unwrap(named: dict[str, object], others: dict[str, object]) -> str | None:
-    """Put sketches' numbers in their place; return the coarsest dtype that they were made from."""
+def _unwrap(named: dict[str, object], others: dict[str, object]) -> Sketch | None:
+    """Put sketches' numbers in their place; return one that stands for what they have read."""
     everything = {**others, **named}
-    sketches = {n: g for n, g in everything.items() if isinstance(g, Sketch)}
+    sketches = {name: g for name, g in everything.items() if isinstance(g, Sketch)}
     if not sketches:
         return None
     whole = next((name for name in everything if name not in sketches), None)
@@ -176,4 +182,4 @@ def _unwrap(named: dict[str, object], others: dict[str, object]) -> str | None:
     for gradients in (named, others):
         for name in gradients:
             gradients[name] = sketches[name].values.copy()
-    return max((s.dtype for s in sketches.values()), key=UNITS.__getitem__)
+    return max(sketches.values(), key=lambda one: UNITS[one.dtype])

@@ -23,6 +23,10 @@ _ROOM = 1 << 26  # bytes that it may grow to in any case
 _AXES = 64  # as many as NumPy allows
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4"}
 
+#: What NumPy's and Python's readers raise on bytes that are not what they say.
+_DAMAGE: tuple[type[Exception], ...] = (ValueError, TypeError, EOFError, RuntimeError, OSError)
+_DAMAGE += (SyntaxError, zipfile.BadZipFile, zlib.error, OverflowError, MemoryError)
+
 
 class Stored(Mapping[str, object]):
     """Arrays by name, each read from its file when it is asked for."""
@@ -66,12 +70,13 @@ def open_arrays(path: str | Path) -> Stored:
 
 
 def _open_npz(path: Path) -> dict[str, Callable[[], object]]:
+    packed = path.stat().st_size
     try:
         archive = zipfile.ZipFile(path)
-        members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as damage:
+    except _DAMAGE as damage:
         raise ValueError(f"{path.name} must be a file that numpy.savez wrote: {damage}") from None
-    packed, unpacked = path.stat().st_size, sum(member.file_size for member in members)
+    members = archive.infolist()
+    unpacked = sum(member.file_size for member in members)
     if unpacked > _SWELL * packed + _ROOM:
         raise ValueError(
             f"{path.name} must not unpack to more than {_SWELL} times its size, but {packed} bytes "
@@ -105,11 +110,6 @@ def _read_npy(file: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> n
             return array
     except _DAMAGE as damage:
         raise ValueError(f"{file} must hold a sound array {member.filename}: {damage}") from None
-
-
-#: What NumPy's and Python's readers raise on bytes that are not what they say.
-_DAMAGE: tuple[type[Exception], ...] = (ValueError, TypeError, EOFError, RuntimeError, SyntaxError)
-_DAMAGE += (zipfile.BadZipFile, zlib.error, OverflowError, MemoryError)
 
 
 def _open_safetensors(path: Path) -> dict[str, Callable[[], object]]:
@@ -154,7 +154,7 @@ def _place(file: str, name: str, entry: object, room: int) -> tuple[int, int, st
     """Check a tensor's entry and return where it begins and ends."""
     known: dict[str, Any] = entry if isinstance(entry, dict) else {}
     dtype, shape, place = known.get("dtype"), known.get("shape"), known.get("data_offsets")
-    if dtype not in _TYPES:
+    if not isinstance(dtype, str) or dtype not in _TYPES:
         raise ValueError(f"{file} must give {name!r} a dtype of {', '.join(_TYPES)}, not {dtype!r}")
     if not _sizes(shape) or not _sizes(place) or shape is None or place is None or len(place) != 2:
         raise ValueError(f"{file} must give {name!r} a shape and two data_offsets")

@@ -44,20 +44,11 @@ def gather(
         ValueError: as `walk` does, or a number is not finite.
     """
     rows = (*parts, *others)
-    enough = len(parts) + SPARE
     block = np.zeros((len(rows), max(min(_BLOCK, _ROOM // len(rows)), 256)))
     products, names, sizes, peaks, spreads, dtype = [], [], [], [], [], "float64"
     for name, tensors in walk({"accumulated": others["accumulated"], **parts, **others}):
         ordered = [tensors[row] for row in rows]
-        product, peak, spread = np.zeros((len(rows), len(rows))), 0.0, 0
-        for filled in _blocks(ordered, block):
-            if spread < enough:
-                spread += int(np.count_nonzero(filled[: len(parts)].any(axis=0)))
-            accumulated = filled[len(parts)]
-            accumulated /= scale
-            peak = max(peak, float(accumulated.max()), -float(accumulated.min()))
-            _subtract(filled, rows, base)
-            product += filled @ filled.T
+        product, peak, spread = _stream(_blocks(ordered, block), rows, base, scale)
         if not np.isfinite(product).all():
             check_finite(name, tensors)
         products.append(product)
@@ -69,6 +60,24 @@ def gather(
     return Gram(
         np.array(products), rows, tuple(names), tuple(sizes), np.array(peaks), tuple(spreads), dtype
     )
+
+
+@np.errstate(over="ignore", invalid="ignore")  # NaN and infinity are looked for afterwards
+def _stream(
+    blocks: Iterator[Matrix], rows: Sequence[str], base: Vector, scale: float
+) -> tuple[Matrix, float, int]:
+    """Return one parameter's inner products, its largest |A|, and its places that are not zero."""
+    K = len(base)
+    product, peak, spread = np.zeros((len(rows), len(rows))), 0.0, 0
+    for filled in blocks:
+        if spread < K + SPARE:
+            spread += int(np.count_nonzero(filled[:K].any(axis=0)))
+        accumulated = filled[K]
+        accumulated /= scale
+        peak = max(peak, float(accumulated.max()), -float(accumulated.min()))
+        _subtract(filled, rows, base)
+        product += filled @ filled.T
+    return product, peak, spread
 
 
 def _blocks(tensors: Sequence[Tensor], block: Matrix) -> Iterator[Matrix]:

@@ -1,11 +1,12 @@
 """Where no weights give A: do they in each parameter by itself, or with a known extra term?"""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from gradexplain.audit.candidates import candidates
-from gradexplain.audit.case import Case, Finding, Verdict, digits
+from gradexplain.audit.case import Case, Finding, Verdict, digits, places
 from gradexplain.audit.gram import Vector
 from gradexplain.audit.weights import Reading
 
@@ -15,15 +16,12 @@ Decide = Callable[[Case], Finding]
 def strays(case: Case) -> list[str]:
     """Name the parameters that are off by themselves, though A as a whole may seem right.
 
-    A parameter that is small beside the others has a tolerance of its own size, but none below
-    one rounding of the whole: recomputed gradients differ by as much.
+    A fault of one parameter is a matter of its size, not of its rounding, so it has to show by 30
+    times its own tolerance, or by a tenth; and by one rounding of the whole, which is all that is
+    left of some gradients, such as those of biases before a normalisation.
     """
-    least = case.accumulated.unit * case.accumulated.scale
     return [
-        name
-        for name, part in case.parameters
-        if not part.accumulated.fits(part.right, sharply=False)
-        and part.accumulated.distance(part.right) > least
+        n for n, part in case.parameters if _off(case, part.accumulated.distance(part.right), part)
     ]
 
 
@@ -31,16 +29,15 @@ def uneven(case: Case, decide: Decide) -> Finding | None:
     """Decide each parameter by itself; one that is too small to be told follows the others."""
     if len(case.parameters) < 2:
         return None
-    found = {name: decide(part) for name, part in case.parameters}
-    off = strays(case)
-    if any(
-        finding.verdict is Verdict.UNEXPLAINED
-        or (finding.verdict is Verdict.AMBIGUOUS and name in off)
-        for name, finding in found.items()
-    ):
-        return None
-    told = {n: f for n, f in found.items() if f.verdict is not Verdict.AMBIGUOUS}
-    readings = {name: _reading(finding) for name, finding in told.items()}
+    found = {name: (part, decide(part)) for name, part in case.parameters}
+    off, readings = strays(case), {}
+    for name, (part, finding) in found.items():
+        unclear = finding.verdict is Verdict.AMBIGUOUS and name in off
+        foreign = finding.verdict in {Verdict.UNEXPLAINED, Verdict.EXTRA_TERM}
+        if unclear or (foreign and _off(case, part.accumulated.outside, part)):
+            return None
+        if finding.verdict is not Verdict.AMBIGUOUS and not foreign:
+            readings[name] = _reading(finding)
     if len(set(readings.values())) < 2:
         return None
     says = "Each parameter is a weighted sum of the parts, but not all by the same weights."
@@ -63,14 +60,24 @@ def extra_term(case: Case) -> Finding | None:
     return Finding(Verdict.EXTRA_TERM, says, parameters=lines)
 
 
+def too_short(case: Case) -> Finding | None:
+    """Say so where A may hold parts that are shorter than the rounding of the others."""
+    A = replace(case.accumulated, keen=True)
+    short = np.flatnonzero(~case.accumulated.visible)
+    if not short.size or A.outside > A.outer:
+        return None
+    says = f"A may hold {places(short)}, but beside the other parts they are too short to tell."
+    return Finding(Verdict.AMBIGUOUS, says)
+
+
 def unexplained(case: Case) -> Finding:
     """Say where the part of A lies that no weights give."""
     A = case.accumulated
     says = "A is no weighted sum of the parts: something else was added, or the parts are not those"
-    says += " that were accumulated."
+    says += " that were accumulated. The weights below come closest."
     notes = []
-    off = [n for n, part in case.parameters if part.accumulated.outside > part.accumulated.outer]
-    if case.known.sketched:
+    off = strays(case)
+    if case.known.sketched is not None:
         notes.append("on sketches the weights below are not to be trusted: audit full gradients")
     elif 0 < len(off) < len(case.parameters):
         listed = ", ".join(off[:3]) + (", …" if len(off) > 3 else "")
@@ -78,6 +85,11 @@ def unexplained(case: Case) -> Finding:
     if A.peak == 0:
         notes.append("A is zero")
     return Finding(Verdict.UNEXPLAINED, says, notes=tuple(notes))
+
+
+def _off(case: Case, distance: float, part: Case) -> bool:
+    whole, A = case.accumulated, part.accumulated
+    return distance > max(A.outer, min(30 * A.outer, A.scale / 10), whole.unit * whole.scale)
 
 
 def _with_extras(case: Case, extended: Reading | None) -> tuple[Vector, str] | None:

@@ -43,14 +43,17 @@ class Report:
 
     @property
     def ratios(self) -> tuple[float | None, ...]:
-        """Each implied weight over the right one; None where either is not to be had."""
-        pairs = zip(self.implied, self.right, strict=True)
-        return tuple(w / r if w is not None and r else None for w, r in pairs)
+        """Each implied weight over the right one: 0 within its blur of it, None if not known."""
+        known = zip(self.implied, self.right, self.blur, strict=True)
+        return tuple(
+            None if w is None or b is None or not r else 0.0 if abs(w) <= b else w / r
+            for w, r, b in known
+        )
 
     def __str__(self) -> str:
         """Return the report as text of at most 80 columns."""
-        head = f"audit of {len(self.right)} parts, {self.size} numbers"
-        head += " each, sketched" if self.sketched else " each"
+        parts = f"{len(self.right)} part{'s' if len(self.right) > 1 else ''}"
+        head = f"audit of {parts}, {self.size} numbers each{', sketched' if self.sketched else ''}"
         lines = [f"{self.verdict.value.upper()}: {head}", *wrapped(self.says), ""]
         lines += [*table(self), *wrapped(self._measures()), ""]
         lines += [line for note in self.notes for line in wrapped(note, "note: ")]

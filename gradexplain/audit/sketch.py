@@ -19,12 +19,12 @@ from gradexplain.audit.tensors import UNITS
 
 Offset = int | tuple[tuple[int, ...], tuple[int, ...]]
 _Vector = npt.NDArray[np.float64]
-_CHUNK = 1 << 15  # numbers widened to float64 at a time: they stay in the cache
+_CHUNK = 120_000  # numbers widened to float64 at a time: under a megabyte
 
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """What `sketch` returns: its numbers, the seed they hang on, and the coarsest dtype read.
+    """What `sketch` returns: its numbers, the seed that they hang on, and what it has read.
 
     Sketches of one seed and size add up with `+` or `sum`. After an all-reduce of `values` over
     workers, `dataclasses.replace(mine, values=total)` is the sketch of the whole.
@@ -33,6 +33,7 @@ class Sketch:
     values: _Vector
     seed: int = 0
     dtype: str = "float32"
+    size: int = 0  # numbers in the gradient
 
     def __add__(self, other: "Sketch") -> "Sketch":
         """Return the sketch of the sum: of two shards, or of two gradients."""
@@ -41,7 +42,7 @@ class Sketch:
                 f"sketches to be added must be of one kind, not {self.kind} and {other.kind}"
             )
         dtype = max(self.dtype, other.dtype, key=UNITS.__getitem__)
-        return Sketch(self.values + other.values, self.seed, dtype)
+        return Sketch(self.values + other.values, self.seed, dtype, self.size + other.size)
 
     def __radd__(self, other: int) -> "Sketch":
         """Let `sum` begin at 0."""
@@ -64,8 +65,9 @@ def sketch(
 
     Args:
         gradient: as `audit_accumulation` takes it.
-        size: numbers to keep; many more than there are parts, and best a prime.
-        seed: chooses the signs. Where two parts look parallel, another seed tells whether they are.
+        size: numbers to keep; many more than there are parts, and best a prime. Parts that look
+            parallel, for their numbers fell on one place, do not with another size.
+        seed: chooses the signs.
         offsets: for a shard, where each of its parameters begins in the whole parameter: the index
             of its first element in the flattened whole; or, for a shard cut across several axes,
             its corner and the whole's shape, ((0, 512), (4096, 1024)). A parameter that several
@@ -85,10 +87,11 @@ def sketch(
     """
     if size < 1:
         raise ValueError(f"size must be at least 1, not {size}")
-    left, total, dtype = dict(offsets or {}), np.zeros(size), "float64"
+    left, total, dtype, numbers = dict(offsets or {}), np.zeros(size), "float64", 0
     for name, tensors in walk({"gradient": gradient}):
         tensor = tensors["gradient"]
         dtype = max(dtype, tensor.dtype, key=UNITS.__getitem__)
+        numbers += tensor.flat.size
         key = _key(seed, name)
         for start, run in _runs(name, tensor.flat, tensor.shape, left.pop(name, 0)):
             _add(total, run, start + key % size, key)
@@ -96,7 +99,7 @@ def sketch(
             check_finite(name, tensors)
     if left:
         raise ValueError(f"offsets must name parameters of gradient, not {next(iter(left))!r}")
-    return Sketch(total, seed, dtype)
+    return Sketch(total, seed, dtype, numbers)
 
 
 def _runs(
@@ -121,6 +124,7 @@ def _runs(
         yield int(np.ravel_multi_index(place, whole)), run
 
 
+@np.errstate(over="ignore", invalid="ignore")  # NaN and infinity are looked for afterwards
 def _add(total: _Vector, flat: npt.NDArray[np.floating], start: int, key: int) -> None:
     """Add a stretch of a tensor that begins at place `start`, each row of places with its sign."""
     size = len(total)

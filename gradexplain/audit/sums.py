@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradexplain.audit.case import digits, places
-from gradexplain.audit.gram import Matrix, Vector
+from gradexplain.audit.gram import Vector
 from gradexplain.audit.weights import Reading
 
 _PARALLEL = 0.99
@@ -25,7 +25,7 @@ def determined_sums(A: Reading, right: Vector, lost: npt.NDArray[np.intp]) -> It
             yield from _ratio(A, right, functional, places(group))
 
 
-def _connected(left: list[int], alike: Matrix) -> list[int]:
+def _connected(left: list[int], alike: npt.NDArray[np.bool_]) -> list[int]:
     group = [left[0]]
     for k in group:
         group += [j for j in left if alike[k, j] and j not in group]
@@ -35,7 +35,7 @@ def _connected(left: list[int], alike: Matrix) -> list[int]:
 def _ratio(A: Reading, right: Vector, functional: Vector, name: str) -> Iterator[str]:
     """Yield what a sum of weights is, in units of what it should be, if it can be told."""
     should = float(functional @ right)
-    blur = A.noise * float(functional @ A.inverse @ functional) ** 0.5
+    blur = A.noise * float(A.spread(functional[np.newaxis])[0])
     signs = np.where(A.norms > 0, functional / np.where(A.norms > 0, A.norms, 1), 0)
     if np.linalg.norm(A.lost @ signs) <= 1e-4 * np.linalg.norm(signs) and blur < abs(should) / 4:
         ratio = float(functional @ A.weights) / should

@@ -34,6 +34,7 @@ def table(report: "Report") -> list[str]:
 def _row(report: "Report", k: int) -> str:
     count = f"{report.counts[k]:g}" if report.counts is not None else "–"
     right, implied, ratio = report.right[k], report.implied[k], report.ratios[k]
+    implied = 0.0 if ratio == 0 else implied
     cells = [digits(value) if value is not None else "?" for value in (right, implied, ratio)]
     return f"{k:>5} {count:>10} {cells[0]:>10} {cells[1]:>10} {cells[2]:>15}"
 

@@ -13,7 +13,7 @@
 #  6. A is outside the span, as a whole or in a parameter: uneven, if each parameter fits by
 #     itself; an extra term, if a column that was handed in explains it; else unexplained. On a
 #     sketch, where the weights move once A is outside, unexplained at once.
-#  7. A is zero: everything was dropped.
+#  7. A is zero: everything was dropped. A is next to zero: ambiguous.
 #  8. One candidate fits up to a factor (right weights, every part alike, means of groups): it is
 #     named. Several do: ambiguous. The right weights fit only loosely: ambiguous.
 #  9. A weight is blurred by a quarter of itself: ambiguous, with the sums that are sharp.
@@ -30,8 +30,9 @@ import numpy as np
 
 from gradexplain.audit.candidates import candidates, factor_names, lookalikes, patterns, proportions
 from gradexplain.audit.case import Case, Finding, Verdict, digits, places
+from gradexplain.audit.full import against_full
 from gradexplain.audit.gram import SPARE
-from gradexplain.audit.outside import extra_term, strays, uneven, unexplained
+from gradexplain.audit.outside import extra_term, strays, too_short, uneven, unexplained
 from gradexplain.audit.sums import determined_sums
 
 
@@ -42,8 +43,10 @@ def decide(case: Case) -> Finding:
 
 def _all_zero(case: Case) -> Finding | None:
     A = case.accumulated
-    if A.visible.any() or A.outside > A.outer:
+    if A.visible.any():
         return None
+    if A.outside > A.outer:
+        return unexplained(case)
     to_do = "Audit a step whose gradients are not zero."
     return Finding(Verdict.AMBIGUOUS, "Every part is zero: no weight leaves a trace.", to_do=to_do)
 
@@ -56,27 +59,6 @@ def _irreproducible(case: Case) -> Finding | None:
     share = digits(case.moved / A.norms[0]) if A.norms[0] else "all"
     says = f"The first part, computed again, differs by {share} of its length: randomness in it "
     return Finding(Verdict.NOT_REPRODUCIBLE, says + "hides what the weights are.")
-
-
-def _against_full(case: Case) -> Finding | None:
-    F, A = case.full, case.accumulated
-    if F is None:
-        return None
-    meets = case.distance <= A.outer + A.inner
-    if F.outside > F.outer and meets:
-        note = "F is no weighted sum of the parts, so they could not have made A"
-        return Finding(Verdict.EXACT, "A is the full gradient.", notes=(note,))
-    if F.outside > F.outer:
-        says = "The full gradient is no weighted sum of the parts: no weights would make it right."
-        return Finding(Verdict.NOT_A_MEAN, says, notes=_by_counts(case))
-    if case.known.counts is None or not case.roomy or F.fits(case.right, sharply=False):
-        return None
-    says = "The full gradient weighs the parts by other weights than their counts."
-    listed = ", ".join(digits(w) for w in F.weights[:8]) + (", …" if len(F.weights) > 8 else "")
-    notes = (f"F's weights: {listed}", *_by_counts(case))
-    if meets:
-        notes = (*notes, "A is the full gradient: only the counts handed in are wrong")
-    return Finding(Verdict.COUNTS_DIFFER, says, notes=notes, telling=not meets)
 
 
 def _crowded(case: Case) -> Finding | None:
@@ -100,11 +82,14 @@ def _exact(case: Case) -> Finding | None:
     A = case.accumulated
     if not A.fits(case.right) or strays(case):
         return None
-    alike = lookalikes(case) if len(case.right) > 1 else ["any mean at all, for there is one part"]
+    alike = [f"one that {text}" for _, text, weights in candidates(case)[1:] if A.fits(weights)]
+    alike += lookalikes(case)
+    if len(case.right) == 1:
+        alike = ["any mean at all, for there is one part"]
+    if A.cancels(case.right):
+        alike.append("one times any factor, for the mean is zero")
     if alike:
-        listed = "; ".join(alike[:4]) + ("; …" if len(alike) > 4 else "")
-        says = f"A is the mean gradient, but on this batch it is also this: {listed}."
-        return Finding(Verdict.AMBIGUOUS, says)
+        return _also(f"is the mean gradient; on this batch it is also {'; '.join(alike[:4])}")
     notes: tuple[str, ...] = ()
     if case.same(case.right, np.full_like(case.right, 1 / len(case.right))):
         notes = ("the counts are equal, so a mean of means would look the same: feed unequal ones",)
@@ -115,16 +100,16 @@ def _outside(case: Case) -> Finding | None:
     A = case.accumulated
     if A.outside <= A.outer and not (A.fits(case.right) and strays(case)):
         return None
-    if case.known.sketched:
-        return unexplained(case)
-    return uneven(case, decide) or extra_term(case) or unexplained(case)
+    if case.known.sketched is not None:
+        return too_short(case) or unexplained(case)
+    return uneven(case, decide) or extra_term(case) or too_short(case) or unexplained(case)
 
 
 def _nothing_left(case: Case) -> Finding | None:
     A = case.accumulated
-    if A.distance(np.zeros_like(case.right)) > A.inner:
-        return None
-    return Finding(Verdict.DROPPED, "A is zero: every part was dropped.", factor=0.0)
+    if A.peak == 0:
+        return Finding(Verdict.DROPPED, "A is zero: every part was dropped.", factor=0.0)
+    return _also("is too short beside the parts to be read") if A.length <= A.floor else None
 
 
 def _up_to_a_factor(case: Case) -> Finding | None:
@@ -138,13 +123,24 @@ def _up_to_a_factor(case: Case) -> Finding | None:
         return Finding(Verdict.AMBIGUOUS, says)
     if len(fitting) > 1:
         listed = "; or ".join(f"{text}, times {digits(factor)}" for _, text, factor, _ in fitting)
-        return Finding(Verdict.AMBIGUOUS, f"A fits more than one story: it {listed}.")
+        return _also(f"{listed}: each would fit")
     if not fitting:
         return None
     verdict, text, factor, blur = fitting[0]
     times = "" if abs(factor - 1) <= blur else f", times {digits(factor)}"
-    notes = tuple(factor_names(case, factor, blur)) if times else ()
-    return Finding(verdict, f"A {text}{times}.", factor, blur, notes=notes)
+    names = factor_names(case, factor, blur) if times else []
+    alike = lookalikes(case)
+    if alike:
+        return _also(f"{text}{times}; or it is {'; '.join(alike[:4])}: each would fit")
+    if times and not names and _blurred(case):
+        return None
+    if factor < 0:
+        names.append("negative: a sign was turned")
+    return Finding(verdict, f"A {text}{times}.", factor if times else 1.0, notes=tuple(names))
+
+
+def _also(says: str) -> Finding:
+    return Finding(Verdict.AMBIGUOUS, f"A {says}.")
 
 
 def _blurred(case: Case) -> Finding | None:
@@ -175,7 +171,7 @@ def _dropped(case: Case) -> Finding | None:
     names = factor_names(case, factor, blur) if abs(factor - 1) > blur else []
     if np.flatnonzero(~gone).tolist() == [len(gone) - 1]:
         names.insert(0, "only the last part is left: gradients zeroed before each backward pass?")
-    return Finding(Verdict.DROPPED, says + ".", factor, blur, notes=tuple(names))
+    return Finding(Verdict.DROPPED, says + ".", factor, notes=tuple(names))
 
 
 def _reweighted(case: Case) -> Finding:
@@ -183,19 +179,10 @@ def _reweighted(case: Case) -> Finding:
     return Finding(Verdict.REWEIGHTED, says, notes=tuple(patterns(case)))
 
 
-def _by_counts(case: Case) -> tuple[str, ...]:
-    """Say how A stands to the weights of the counts, where F is not to be had."""
-    if case.known.counts is None:
-        return ()
-    if case.accumulated.fits(case.right):
-        return ("A is the mean of the parts by their counts",)
-    return ("A is not the mean of the parts by their counts either",)
-
-
 ORDER: tuple[Callable[[Case], Finding | None], ...] = (
     _all_zero,
     _irreproducible,
-    _against_full,
+    against_full,
     _crowded,
     _exact,
     _outside,

@@ -14,8 +14,8 @@ from gradexplain.audit.gram import Matrix, Vector
 from gradexplain.audit.tensors import UNITS
 
 FLOOR = 1e-7  # float64 inner products tell directions apart down to the root of their rounding
+DEEP = 1e-5  # as far as the allowance for deep networks goes
 _NOISE = 1e-13  # eigenvalues of the normalised Gram matrix below this are rounding
-_ROBUST = 1e-6  # eigenvalues above this give weights that rounding cannot blow up
 _TINY = {"float16": 2.0**-25}  # half the smallest number above zero, where that matters
 
 
@@ -32,7 +32,8 @@ class Reading:
     base: Vector
     dtype: str
     size: int  # numbers in the gradient
-    peak: float
+    peak: float  # the largest |A|
+    keen: bool = False  # whether parts are used that are shorter than the rounding of the others
 
     @property
     def unit(self) -> float:
@@ -50,21 +51,44 @@ class Reading:
         return float(np.abs(self.base) @ self.norms)
 
     @cached_property
+    def level(self) -> float:
+        """The size of the terms in A over S, by weights that rounding cannot blow up."""
+        robust = self.base + self._solve(self.along, max((32 * self.unit) ** 2, 10 * _NOISE))
+        return float(np.abs(robust) @ self.norms) / self.terms if self.terms else 1.0
+
+    @cached_property
+    def length(self) -> float:
+        """‖A‖."""
+        square = self.square + 2 * float(self.base @ self.along) + self.inside(self.base) ** 2
+        return max(square, 0.0) ** 0.5
+
+    @cached_property
     def scale(self) -> float:
-        """The size of the terms in A, or in B if those are larger."""
-        return max(self.terms, self.level * self.terms)
+        """The size of the terms in A: what its rounding goes with."""
+        return max(self.level * self.terms, self.length)
+
+    @cached_property
+    def floor(self) -> float:
+        """What can't be told from nothing, however fine the dtype; half precision has its own."""
+        tiny = _TINY.get(self.dtype, 0.0) * float(np.sqrt(self.size))
+        return FLOOR * max(self.scale, self.terms) + tiny
 
     @cached_property
     def outer(self) -> float:
-        """How much of A may lie outside the span of the parts: max(4u√K, 1e-7)."""
-        tiny = _TINY.get(self.dtype, 0.0) * self.size**0.5
-        return max(4 * self.unit * len(self.base) ** 0.5, FLOOR) * self.scale + tiny
+        """How much of A may lie outside the span of the parts: 4u√K of its scale, or the floor.
+
+        In single precision 16u√K: parts that are computed again, each loss with another factor,
+        round otherwise in every layer, and a deep network adds that up. Directions too short to
+        be told from rounding are outside the span as it is computed.
+        """
+        rounding = self.unit * len(self.base) ** 0.5
+        short = 2 * _NOISE**0.5 if self.rank < np.count_nonzero(self.visible) else 0.0
+        return max(max(4 * rounding, min(16 * rounding, DEEP), short) * self.scale, self.floor)
 
     @cached_property
     def inner(self) -> float:
-        """How far inside the span A may be from what it is compared with: max(6u, 1e-7)."""
-        tiny = _TINY.get(self.dtype, 0.0) * self.size**0.5
-        return self.relative * self.scale + tiny
+        """How far inside the span A may be from what it is compared with: 6u, or the floor."""
+        return max(6 * self.unit * self.scale, self.floor)
 
     @property
     def relative(self) -> float:
@@ -75,7 +99,7 @@ class Reading:
     def visible(self) -> npt.NDArray[np.bool_]:
         """The parts that are not lost in the rounding of the others."""
         threshold = max(4 * self.unit * len(self.base) ** 0.5, FLOOR) * self.terms
-        return self.norms > threshold
+        return self.norms > (0 if self.keen else threshold)
 
     @cached_property
     def _eigen(self) -> tuple[Vector, Matrix, Vector]:
@@ -85,16 +109,21 @@ class Reading:
         values, vectors = np.linalg.eigh(np.where(shown, self.gram, 0) / np.outer(norms, norms))
         return values, vectors, norms
 
-    def _inverse(self, threshold: float) -> Matrix:
+    def _solve(self, along: Vector, threshold: float) -> Vector:
+        """Return the weights with these inner products, one direction after the other.
+
+        The inverse matrix would do it too, but its large entries would spread their rounding.
+        """
         values, vectors, norms = self._eigen
         kept = values > threshold
-        root = vectors[:, kept] / np.sqrt(values[kept]) / norms[:, np.newaxis]
-        return root @ root.T
+        return vectors[:, kept] @ (vectors[:, kept].T @ (along / norms) / values[kept]) / norms
 
-    @cached_property
-    def inverse(self) -> Matrix:
-        """The pseudo-inverse of the parts' Gram matrix, without what is rounding in it."""
-        return self._inverse(_NOISE)
+    def spread(self, functionals: Matrix) -> Vector:
+        """Return how much sums of weights, one a row, move at most when A moves by one."""
+        values, vectors, norms = self._eigen
+        kept = values > _NOISE
+        moved: Vector = (functionals / norms) @ vectors[:, kept] / np.sqrt(values[kept])
+        return np.linalg.norm(moved, axis=1)
 
     @cached_property
     def rank(self) -> int:
@@ -111,7 +140,7 @@ class Reading:
     @cached_property
     def weights(self) -> Vector:
         """The weights in A = Σ wₖ gₖ; of those that do, or come closest, the nearest to B's."""
-        return self.base + self.inverse @ self.along
+        return self.base + self._solve(self.along, _NOISE)
 
     @cached_property
     def outside(self) -> float:
@@ -129,24 +158,16 @@ class Reading:
         """How far rounding moves A along one direction of the span.
 
         Its errors are of all signs, so along one direction they add up to no more than the
-        largest of them: u√K S, or what is seen outside the span, times max |A| / ‖A‖.
+        largest of them: u√K of the scale, or what is seen outside the span, times max |A| / ‖A‖.
         """
-        length = (self.square + 2 * self.base @ self.along + self.inside(self.base) ** 2) ** 0.5
-        spike = min(self.peak / length, 1.0) if length > 0 else 1.0
+        spike = min(self.peak / self.length, 1.0) if self.length > 0 else 1.0
         rounding = max(self.unit * len(self.base) ** 0.5 * self.scale, self.outside)
-        return min(4 * rounding * spike + FLOOR / 10 * self.scale, self.inner)
+        return min(4 * rounding * spike + self.floor / 10, self.inner)
 
     def blur(self, weights: Vector) -> Vector:
         """Return how far each weight may be read from the one given; infinity where nothing is."""
-        spread = self.noise * np.sqrt(np.diag(self.inverse))
-        unseen = ~self.visible | (np.diag(self.lost) > 1e-4)
-        return np.where(unseen, np.inf, self.relative * np.abs(weights) + spread)
-
-    @cached_property
-    def level(self) -> float:
-        """The size of the terms in A against those in B, whatever rounding does to the weights."""
-        robust = self.base + self._inverse(_ROBUST) @ self.along
-        return float(np.abs(robust) @ self.norms) / self.terms if self.terms else 1.0
+        blur = self.relative * np.abs(weights) + self.noise * self.spread(np.eye(len(self.base)))
+        return np.where(~self.visible | (np.diag(self.lost) > 1e-4), np.inf, blur)
 
     def distance(self, weights: Vector) -> float:
         """Return ‖A − Σ wₖ gₖ‖."""
@@ -159,10 +180,14 @@ class Reading:
             return False
         return not sharply or bool(np.all(np.abs(off) <= self.blur(weights)))
 
+    def cancels(self, weights: Vector) -> bool:
+        """Tell whether nothing but rounding is left of Σ wₖ gₖ."""
+        return self.inside(weights) <= self.relative * float(np.abs(weights) @ self.norms)
+
     def factor(self, weights: Vector) -> tuple[float, float]:
         """Return s that brings s Σ wₖ gₖ closest to A, and how far it may be off."""
-        length = self.inside(weights)
-        if length <= self.inner:
+        if self.cancels(weights):
             return 0.0, float("inf")
+        length = self.inside(weights)
         s = float(self.weights @ self.gram @ weights) / length**2
         return s, self.relative * abs(s) + self.noise / length

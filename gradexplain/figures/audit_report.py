@@ -36,7 +36,7 @@ def audit_report(report: Report | None = None) -> Figure:
     """Draw a bar per part from one to its ratio; of many parts, those furthest from one."""
     report = report or audit_report_data()
     bars = _chosen(report.ratios)
-    figure = canvas(62 + _ROW * (len(bars) + 1))
+    figure = canvas(48 + _ROW * (len(bars) + 0.6))
     heading(figure, 18, f"Verdict: {report.verdict.value}")
     heading(figure, 36, _subtitle(report, len(bars)), MUTED)
     axes = panel(figure, 44, _ROW * (len(bars) + 0.6), left=12, right=12)
@@ -49,13 +49,13 @@ def _bars(axes: Axes, bars: list[tuple[int, float | None]]) -> None:
     known = [ratio for _, ratio in bars if ratio is not None]
     low, high = min([0.0, *known]), max([1.0, *known])
     span = high - low
-    axes.set(xlim=(low - 0.36 * span, high + 0.24 * span), ylim=(len(bars) - 0.4, -1.3))
+    axes.set(xlim=(low - 0.36 * span, high + 0.32 * span), ylim=(len(bars) - 0.4, -1.3))
     axes.plot([1, 1], [-0.6, len(bars) - 0.4], color=TRUE, linewidth=1.4)
     label(axes, 1, -0.75, "right: 1", TRUE, ha="center", fontsize=SMALL)
     for y, (part, ratio) in enumerate(bars):
         label(axes, low - 0.34 * span, y, f"part {part}", MUTED, va="center", fontsize=SMALL)
         if ratio is None:
-            label(axes, 1 + 0.03 * span, y, "can’t be told", MUTED, va="center", fontsize=SMALL)
+            label(axes, low, y, "can’t be told", MUTED, va="center", fontsize=SMALL)
             continue
         off = abs(ratio - 1) > 1e-3
         color = AVERAGED if off else TRUE

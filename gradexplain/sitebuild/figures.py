@@ -114,7 +114,8 @@ def _is_drawing_code(module: str) -> bool:
 @lru_cache(maxsize=1)
 def _code() -> str:
     """Hash all that a drawing depends on."""
-    sources = sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("figures/*.py")])
+    folders = ("*.py", "audit/*.py", "figures/*.py")
+    sources = sorted(path for folder in folders for path in _PACKAGE.glob(folder))
     parts = [path.name.encode() + path.read_bytes() for path in sources]
     parts += [_SVG_CODE, version("matplotlib").encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
