@@ -12,9 +12,9 @@ Weights = dict[str, Any]
 Batch = tuple[Any, Any, Any]  # inputs (8, 5), targets (8,), and a mask of those that count
 
 
-def weights() -> Weights:
+def weights(hidden: int = 6) -> Weights:
     rng = np.random.default_rng(0)
-    shapes = {"hidden": (5, 6), "output": (6,)}
+    shapes = {"hidden": (5, hidden), "output": (hidden,)}
     return {name: jnp.asarray(rng.normal(size=shape), "float32") for name, shape in shapes.items()}
 
 
