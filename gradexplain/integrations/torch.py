@@ -1,5 +1,7 @@
 """Record one accumulation step of a PyTorch loop, then audit it.
 
+    from gradexplain.integrations.torch import record
+
     with record(model) as step:
         for batch in micro_batches:
             (mean_loss(model, batch) / len(micro_batches)).backward()

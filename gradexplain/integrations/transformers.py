@@ -1,8 +1,11 @@
 """Audit one accumulation step of a Hugging Face `Trainer`: your own trainer, model and data.
 
-trainer = Trainer(model=model, args=args, train_dataset=data, data_collator=collate)
-print(audit_trainer(trainer))
-trainer.train()
+    from gradexplain.integrations.transformers import audit_trainer
+
+    print(audit_trainer(trainer))
+    trainer.train()
+
+The audit runs the trainer up to its first optimiser step, and puts everything back.
 """
 
 import contextlib
