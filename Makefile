@@ -15,10 +15,10 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build check all lock picture field field-check field-lock clean
+.PHONY: help serve test build check mutate-docs all lock picture field field-check field-lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -44,7 +44,12 @@ check: $(READY) ## lint, types, workflows
 	$(RUN) -m mypy
 	$(BIN)/zizmor --offline --quiet --pedantic .github
 
-all: test check build ## everything CI runs
+# A sample is another one with each commit. One thread: a process that forks should have no more.
+mutate-docs: $(READY) ## alter each digit and sign of the pages; SAMPLE=200 SEED=7 tries some
+	OPENBLAS_NUM_THREADS=1 $(RUN) tests/mutate_docs.py $(if $(SAMPLE),--sample $(SAMPLE) \
+	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)))
+
+all: test check build mutate-docs ## everything CI runs, and every mutation of the pages
 
 lock: $(READY) ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

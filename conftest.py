@@ -1,11 +1,16 @@
 """Sybil over the pages, the README and the docstrings: each block runs, each number is checked."""
 
+from derivations import parse_derivations
 from parsers import ROOT, parse_blocks, parse_faults, parse_numbers
 from sybil import Sybil
 from sybil.document import PythonDocStringDocument
 from sybil.parsers.rest import DocTestParser
 
-pages = Sybil(parsers=[parse_blocks, parse_numbers, parse_faults], pattern="*.md", path=str(ROOT))
+pages = Sybil(
+    parsers=[parse_blocks, parse_numbers, parse_derivations, parse_faults],
+    pattern="*.md",
+    path=str(ROOT),
+)
 docstrings = Sybil(
     parsers=[DocTestParser()],
     pattern="*.py",

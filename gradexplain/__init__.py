@@ -3,6 +3,7 @@
 from gradexplain.activations import Activation, gelu, identity, relu, sigmoid, softplus, tanh
 from gradexplain.audit import Report, Verdict, assert_accumulates, audit_accumulation, sketch
 from gradexplain.gradients import batch_gradient, per_example_gradients, per_example_norms
+from gradexplain.ledger import Ledger, gap_ledger
 from gradexplain.line import Line
 from gradexplain.losses import (
     Loss,
@@ -19,6 +20,7 @@ __all__ = [
     "MLP",
     "Activation",
     "Gradient",
+    "Ledger",
     "Line",
     "Loss",
     "Report",
@@ -31,6 +33,7 @@ __all__ = [
     "batch_gradient",
     "compare_means",
     "covariance",
+    "gap_ledger",
     "gelu",
     "identity",
     "logistic_loss",

@@ -142,11 +142,15 @@ def _gelu_third(z: Array) -> Array:
     return (z * z - 4) * z * _normal_density(z)
 
 
+#: z itself: straight, so every mean passes through it.
 identity = Activation("identity", _identity, _one, _zero, _zero)
+#: 1 / (1 + e⁻ᶻ), from 0 to 1; its slope is a curve, not a line.
 sigmoid = Activation("sigmoid", _sigmoid, _sigmoid_first, _sigmoid_second, _sigmoid_third)
+#: The sigmoid from −1 to 1: 2 σ(2z) − 1.
 tanh = Activation("tanh", np.tanh, _tanh_first, _tanh_second, _tanh_third)
-#: Its kink at 0 has no slope; the derivative there is taken as 0, as frameworks do.
+#: max(z, 0). Its kink at 0 has no slope; the derivative there is taken as 0, as frameworks do.
 relu = Activation("relu", _relu, _relu_first, _zero, _zero)
+#: log(1 + eᶻ), the smooth ReLU; its slope is the sigmoid.
 softplus = Activation("softplus", _softplus, _sigmoid, _sigmoid_first, _sigmoid_second)
 #: z Φ(z) with the normal distribution's Φ, not the tanh approximation:
 #: Hendrycks and Gimpel, https://arxiv.org/abs/1606.08415

@@ -45,7 +45,7 @@ def parse_numbers(document: Document) -> Iterator[Region]:
         try:
             place = proof_block(mark, page_blocks).end
         except ValueError as error:
-            yield _failure(mark.end, f"{_at(document, mark.line)}: {error}")
+            yield failure(mark.end, f"{at(document, mark.line)}: {error}")
         else:
             yield Region(place, place, mark, check_number)
 
@@ -56,7 +56,7 @@ def parse_faults(document: Document) -> Iterator[Region]:
         for fault in find(document.text):
             line, _, words = fault.removeprefix("line ").partition(": ")
             place = _start_of_line(document.text, int(line))
-            yield _failure(place, f"{_at(document, int(line))}: {words}")
+            yield failure(place, f"{at(document, int(line))}: {words}")
 
 
 def check_number(example: Example) -> str | None:
@@ -65,7 +65,7 @@ def check_number(example: Example) -> str | None:
     value = eval(mark.expression, dict(example.namespace))  # noqa: S307 - our own pages
     if is_rounding(mark.printed, value):
         return None
-    place = _at(example.document, mark.line)
+    place = at(example.document, mark.line)
     return f"{place}: {mark.printed} is printed, but {mark.expression} is {value!r}"
 
 
@@ -84,7 +84,7 @@ def _compare(example: Example) -> str:
     return DocTestEvaluator()(example) if prompt.source.strip() else ""
 
 
-def _failure(place: int, words: str) -> Region:
+def failure(place: int, words: str) -> Region:
     def fail(_: Example) -> str:
         return words
 
@@ -95,7 +95,7 @@ def _start_of_line(page: str, line: int) -> int:
     return sum(len(text) for text in page.splitlines(keepends=True)[: line - 1])
 
 
-def _at(document: Document, line: int) -> str:
+def at(document: Document, line: int) -> str:
     path = Path(document.path)
     name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
     return f"{name} line {line}"

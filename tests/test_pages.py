@@ -203,3 +203,11 @@ def test_no_page_has_a_fault_and_every_fence_is_run() -> None:
         text = path.read_text(encoding="utf-8")
         assert fence_faults(text) + mark_faults(text) + unmarked_numbers(text) == [], path
         assert blocks(text), f"{path} proves nothing"
+
+
+def test_no_description_holds_a_number_that_nothing_checks() -> None:
+    for path in (ROOT / "docs").rglob("*.md"):
+        front = path.read_text(encoding="utf-8").partition("\n---\n")[0]
+        assert front.startswith("---\n"), path
+        assert unmarked_numbers(front.removeprefix("---\n")) == [], path
+    assert unmarked_numbers("description: it is 0.22") != []

@@ -1,11 +1,13 @@
 """The built site, read file by file: whole, at home anywhere, and asking nobody for anything."""
 
+import json
 import os
 import posixpath
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -123,7 +125,12 @@ def _exists(here: str, value: str, site: Path, root: str) -> bool:
     if not file.is_file():
         return False
     anchor = unquote(parts.fragment)
-    return not anchor or anchor.startswith("__") or anchor in Page(file.read_text("utf-8")).ids
+    return not anchor or anchor.startswith("__") or anchor in _ids(file)
+
+
+@cache
+def _ids(file: Path) -> frozenset[str]:
+    return frozenset(Page(file.read_text("utf-8")).ids)
 
 
 def test_no_page_loads_anything_from_another_host(site: Path) -> None:
@@ -171,6 +178,21 @@ def test_every_page_has_a_title_a_heading_a_language_and_unique_ids(site: Path) 
         pictures = [a for tag, a in page.tags if tag == "svg" and a.get("role") == "img"]
         assert all(len(picture["aria-label"]) > 20 for picture in pictures), path
     assert len(titles) == len(list(site.rglob("index.html")))
+
+
+def test_every_page_has_a_card_tags_for_previews_and_structured_data(site: Path) -> None:
+    listed = (site / "llms.txt").read_text("utf-8")
+    for path in sorted(site.rglob("index.html")):
+        page, address = Page(path.read_text("utf-8")), path.parent.relative_to(site).as_posix()
+        url = "https://example.org/some/where/" + ("" if address == "." else f"{address}/")
+        told = {a["property"]: a["content"] for tag, a in page.tags if "property" in a}
+        assert told["og:url"] == url
+        assert f"({url})" in listed
+        picture = site / told["og:image"].removeprefix("https://example.org/some/where/")
+        assert picture.read_bytes().startswith(b"\x89PNG"), path
+        found = re.findall(r'<script type="application/ld\+json">(.*?)</script>', path.read_text())
+        assert [json.loads(data)["url"] for data in found] == [url]
+        assert json.loads(found[0])["name"] == told["og:title"]
 
 
 def test_the_checks_of_the_site_notice_what_is_wrong(site: Path) -> None:

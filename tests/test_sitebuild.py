@@ -179,7 +179,7 @@ def test_a_drawing_is_kept_until_its_alt_text_or_code_changes(
         kept.write_text("kept")
     assert figures.drawing("chord", "One.") == "kept"
     assert figures.drawing("chord", "Two.") == first.replace("One.", "Two.")
-    monkeypatch.setattr(figures, "_code", lambda: "other code")
+    monkeypatch.setattr(figures, "code", lambda: "other code")
     assert figures.drawing("chord", "One.") == first
 
 

@@ -75,7 +75,7 @@ def drawing(name: str, alt: str) -> str:
         raise ValueError(f"figure:{name} must have an alt text, ![like this](figure:{name})")
     if find_spec(f"gradexplain.figures.{name}") is None:
         raise ValueError(f"figure:{name} must be drawn by gradexplain/figures/{name}.py")
-    key = hashlib.sha256(f"{_code()} {name} {alt}".encode()).hexdigest()
+    key = hashlib.sha256(f"{code()} {name} {alt}".encode()).hexdigest()
     cached = CACHE / f"{name}-{key[:16]}.svg"
     if not cached.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -83,11 +83,20 @@ def drawing(name: str, alt: str) -> str:
     return cached.read_text(encoding="utf-8")
 
 
+@lru_cache(maxsize=1)
+def code() -> str:
+    """Return a hash of all that a drawing depends on, but its name and its words."""
+    sources = sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("figures/*.py")])
+    parts = [path.name.encode() + path.read_bytes() for path in sources]
+    parts += [_SVG_CODE, version("matplotlib").encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
 def forget_code() -> None:
     """Read and import the package afresh if it was edited: `mkdocs serve` outlives edits."""
-    known = _code() if _code.cache_info().currsize else ""
-    _code.cache_clear()
-    if known not in {"", _code()}:
+    known = code() if code.cache_info().currsize else ""
+    code.cache_clear()
+    if known not in {"", code()}:
         for name in [name for name in sys.modules if _is_drawing_code(name)]:
             del sys.modules[name]
 
@@ -109,13 +118,3 @@ def _is_drawing_code(module: str) -> bool:
     """Tell the package from the site builder, which is running."""
     package, _, rest = module.partition(".")
     return package == "gradexplain" and rest.partition(".")[0] != "sitebuild"
-
-
-@lru_cache(maxsize=1)
-def _code() -> str:
-    """Hash all that a drawing depends on."""
-    folders = ("*.py", "audit/*.py", "figures/*.py")
-    sources = sorted(path for folder in folders for path in _PACKAGE.glob(folder))
-    parts = [path.name.encode() + path.read_bytes() for path in sources]
-    parts += [_SVG_CODE, version("matplotlib").encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()

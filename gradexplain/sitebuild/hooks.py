@@ -1,41 +1,64 @@
-"""MkDocs hooks: what needs the whole site. KaTeX's style and fonts, and the engine's end."""
+"""MkDocs hooks: what needs the whole site, and what goes into a page's head."""
 
 import re
 import shutil
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from posixpath import relpath
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.livereload import LiveReloadServer
+from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from gradexplain.sitebuild import figures, formulas
+from gradexplain.sitebuild import counts, figures, formulas, glossary, sharing
 
 _classes: set[str] = set()
+_nav: list[Navigation] = []
 
 
 def on_pre_build(**_: object) -> None:
     """Start a build afresh: under `serve` the process outlives many."""
     _classes.clear()
+    _nav.clear()
     figures.forget_code()
 
 
-def on_post_page(output: str, *, page: Page, **_: object) -> str:
-    """Link KaTeX's style sheet from pages that hold formulas, and remember what they use."""
-    if 'class="katex"' not in output:
-        return output
-    for names in re.findall(r'class="([^"]*)"', output):
-        _classes.update(names.split())
-    href = get_relative_url("assets/katex/katex.css", page.url)
-    return output.replace("</head>", f'<link rel="stylesheet" href="{href}"></head>', 1)
+def on_nav(nav: Navigation, **_: object) -> None:
+    """Remember the reading order for llms.txt."""
+    _nav.append(nav)
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
+    """Write the site's counts where a page asks for them, and link terms to the glossary."""
+    docs, source = Path(config.docs_dir), PurePosixPath(page.file.src_uri)
+    markdown = counts.fill_counts(markdown, docs)
+    if source.parts[0] == "reference":
+        return markdown
+    known = glossary.terms((docs / glossary.PAGE).read_text(encoding="utf-8"))
+    return glossary.link_terms(markdown, known, relpath(glossary.PAGE, source.parent))
+
+
+def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
+    """Complete the page's head: what previews show, and KaTeX's style where there are formulas."""
+    sharing.write_card(page, config)
+    head = sharing.head(page, config)
+    if 'class="katex"' in output:
+        for names in re.findall(r'class="([^"]*)"', output):
+            _classes.update(names.split())
+        href = get_relative_url("assets/katex/katex.css", page.url)
+        head += f'<link rel="stylesheet" href="{href}">'
+    return output.replace("</head>", f"{head}</head>", 1)
 
 
 def on_post_build(config: MkDocsConfig, **_: object) -> None:
-    """Write KaTeX's style sheet and the fonts that the site's formulas use."""
+    """Write llms.txt, and KaTeX's style sheet with the fonts that the site's formulas use."""
+    site = Path(config.site_dir)
+    (site / "llms.txt").write_text(sharing.llms_txt(_nav[-1], config), encoding="utf-8")
     if not _classes:
         return
-    folder = Path(config.site_dir) / "assets" / "katex"
+    folder = site / "assets" / "katex"
     css, fonts = formulas.used_css(_classes)
     (folder / "fonts").mkdir(parents=True, exist_ok=True)
     (folder / "katex.css").write_text(css, encoding="utf-8")

@@ -37,7 +37,7 @@ def link_numbers(page: str) -> str:
     """
     page_blocks = blocks(page)
     ids = {block: f"block-{i}" for i, block in enumerate((b for b in page_blocks if b.visible), 1)}
-    unlinked = [match.span() for match in _NO_LINKS.finditer(_without_marks(page))]
+    unlinked = places_without_links(page)
     edits = [(start, end, "") for start, end in comments_unseen(page)]
     edits += [(block.start, block.body_start, _opening(page, block, ids[block])) for block in ids]
     for mark in marks(page):
@@ -48,6 +48,11 @@ def link_numbers(page: str) -> str:
     for start, end, text in sorted(edits, reverse=True):
         page = page[:start] + text + page[end:]
     return page
+
+
+def places_without_links(page: str) -> list[tuple[int, int]]:
+    """Return where a link would break the page: headings, titles, links and alt texts."""
+    return [match.span() for match in _NO_LINKS.finditer(_without_marks(page))]
 
 
 def makeExtension(**_: object) -> NumbersExtension:  # noqa: N802 - Python-Markdown's name

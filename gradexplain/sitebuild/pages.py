@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from numbers import Integral, Real
 from textwrap import dedent
 
@@ -94,6 +94,16 @@ class Mark:
     expression: str
 
 
+@dataclass(frozen=True)
+class Display:
+    """One displayed formula, and the comment right above it that declares it; empty if none."""
+
+    start: int
+    line: int
+    comment: str
+    tex: str
+
+
 def blocks(page: str) -> list[Block]:
     """Return the Python blocks in page order, invisible ones included."""
     found = []
@@ -117,6 +127,14 @@ def marks(page: str) -> list[Mark]:
         )
         for piece in _PIECE.finditer(page)
         if piece.lastgroup == "mark"
+    ]
+
+
+def displays(page: str) -> list[Display]:
+    """Return the displayed formulas in page order."""
+    return [
+        Display(piece.start(), _line(page, piece.start()), page[slice(*above)], piece[0][2:-2])
+        for piece, above in _displays(page)
     ]
 
 
@@ -236,19 +254,28 @@ def comments_unseen(page: str) -> list[tuple[int, int]]:
             found.append(piece.span())
         elif piece.lastgroup == "quoted":
             found.append((piece.start() + piece[0].index("<!--"), piece.end()))
-    return found
+    return found + [above for _, above in _displays(page) if above[0] < above[1]]
 
 
-def bound_names(block: Block) -> set[str]:
+def bound_names(block: Block) -> frozenset[str]:
     """Return the names that the block binds in its page's namespace, or changes a part of.
 
     Raises:
         ValueError: the block is not Python.
     """
     try:
-        return set(_bindings(ast.parse(block.source)))
+        return _bound_in(block.source)
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"the block in line {block.line} is not Python: {error}") from None
+
+
+def _displays(page: str) -> Iterator[tuple[re.Match[str], tuple[int, int]]]:
+    above = (0, 0)
+    for piece in _PIECE.finditer(page):
+        if piece.lastgroup == "display":
+            adjoins = not page[above[1] : piece.start()].strip()
+            yield piece, above if adjoins else (0, 0)
+        above = piece.span() if piece.lastgroup == "comment" else (0, 0)
 
 
 def _block(page: str, piece: re.Match[str], body: str) -> Block:
@@ -290,6 +317,11 @@ def _mark_fault(mark: Mark) -> str:
     except SyntaxError as error:
         return f"{mark.expression} must be a Python expression: {error.msg}"
     return ""
+
+
+@lru_cache(maxsize=1024)
+def _bound_in(code: str) -> frozenset[str]:
+    return frozenset(_bindings(ast.parse(code)))
 
 
 def _bindings(node: ast.AST) -> Iterator[str]:

@@ -1,0 +1,202 @@
+"""Change each digit, sign and operator of the pages, one at a time; name what no check notices.
+
+A page runs once, through Sybil. Before each example the process forks, once for every change that
+first shows there: the child goes on with the changed page until a check fails.
+"""
+
+# ruff: noqa: T201 - what it finds, it prints
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tomllib
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from doc_changes import Change, changes
+from parsers import ROOT
+from sybil import Document, Example
+
+from conftest import pages
+from gradexplain.sitebuild.pages import Mark
+
+UNNOTICED = 0  # what a child exits with if every check passes
+UNCHANGED = Change(0, 0, "")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A page with one change."""
+
+    path: Path
+    page: str
+    change: Change
+
+    @property
+    def lines(self) -> tuple[str, str, str]:
+        """Name it so that it is found again: its page, and the line before and after."""
+        return _name(self.path), *self.change.lines(self.page)
+
+
+def main() -> int:
+    """Return 1 if a change goes unnoticed that is not listed, or a listed one does not."""
+    options = _options()
+    warnings.simplefilter("error")  # as in the tests
+    start = monotonic()
+    paths = options.pages or [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    every = [mutant for path in paths for mutant in mutants(path)]
+    tried = every if options.sample is None else sample(every, options.sample, options.seed)
+    codes: dict[Mutant, int] = {}
+    for path in paths:
+        here = [mutant for mutant in tried if mutant.path == path]
+        codes |= verdicts(path, here, options.jobs, options.seconds)
+    allowed = listed(options.survivors)
+    if options.pages:
+        allowed = {lines for lines in allowed if lines[0] in map(_name, paths)}
+    found = faults(every, codes, allowed)
+    print(*found, sep="\n", end="\n" * bool(found))
+    outcomes = list(codes.values())
+    print(
+        f"{len(every)} changes on {len(paths)} pages, {len(tried)} tried:"
+        f" {len(tried) - outcomes.count(UNNOTICED)} noticed"
+        f" ({outcomes.count(-signal.SIGALRM)} by the clock),"
+        f" {outcomes.count(UNNOTICED)} not; {monotonic() - start:.0f} s"
+    )
+    return int(bool(found))
+
+
+def mutants(path: Path) -> list[Mutant]:
+    """Return the page with each of its changes."""
+    page = path.read_text(encoding="utf-8")
+    return [Mutant(path, page, change) for change in changes(page)]
+
+
+def sample(every: list[Mutant], size: int, seed: str) -> list[Mutant]:
+    """Draw some of the changes."""
+    print(f"A sample of {size}, seed {seed}")
+    return random.Random(seed).sample(every, min(size, len(every)))  # noqa: S311 - no secret
+
+
+def listed(survivors: Path) -> set[tuple[str, str, str]]:
+    """Return the changes that may go unnoticed; their reasons stand beside them in the file."""
+    entries = tomllib.loads(survivors.read_text(encoding="utf-8")).get("docs", [])
+    return {(one["page"], one["before"], after) for one in entries for after in one["after"]}
+
+
+def faults(
+    every: Sequence[Mutant], codes: Mapping[Mutant, int], allowed: set[tuple[str, str, str]]
+) -> list[str]:
+    """Name each change that went unnoticed and is not listed, and each that is listed in vain."""
+    silent = {mutant.lines for mutant, code in codes.items() if code == UNNOTICED}
+    noticed = {mutant.lines for mutant in codes} - silent
+    verdicts = {
+        "No check notices": silent - allowed,
+        "Listed, but there is no such change:": allowed - {mutant.lines for mutant in every},
+        "Listed, but a check notices:": allowed & noticed,
+    }
+    return [
+        f"{verdict} {page}\n  - {before}\n  + {after}"
+        for verdict, which in verdicts.items()
+        for page, before, after in sorted(which)
+    ]
+
+
+def verdicts(path: Path, tried: list[Mutant], jobs: int, seconds: int) -> dict[Mutant, int]:
+    """Return for each mutant of the page the code with which its child exited.
+
+    Raises:
+        RuntimeError: a check fails on the page as it stands.
+    """
+    text = path.read_text(encoding="utf-8")
+    namespace: dict[str, Any] = {}
+    page = _examples(path, text, namespace)
+    waiting = defaultdict(list, {0: [(Mutant(path, text, UNCHANGED), page)]})
+    for mutant in tried:
+        changed = _examples(path, mutant.change.applied(text), namespace)
+        waiting[_shared(page, changed)].append((mutant, changed))
+    codes: dict[Mutant, int] = {}
+    running: dict[int, Mutant] = {}
+    for number, example in enumerate([*page, None]):
+        for mutant, changed in waiting[number]:
+            if len(running) == jobs:
+                codes |= _finished(running)
+            running[_forked(changed[number:], seconds)] = mutant
+        if example:
+            example.evaluate()
+    while running:
+        codes |= _finished(running)
+    if codes.pop(Mutant(path, text, UNCHANGED)) != UNNOTICED:
+        raise RuntimeError(f"a check fails on {path} as it stands")
+    return codes
+
+
+def _examples(path: Path, text: str, namespace: dict[str, Any]) -> list[Example]:
+    """Read the text as Sybil reads the page; all texts of one page share its namespace."""
+    document = Document(text, str(path))
+    document.namespace = namespace
+    for parse in pages.parsers:
+        for region in parse(document):
+            document.add(region)
+    return list(document)
+
+
+def _shared(page: list[Example], changed: list[Example]) -> int:
+    """Return how many examples both have in common before the first that differs."""
+    pairs = enumerate(zip(page, changed, strict=False))
+    differ = (number for number, (old, new) in pairs if _content(old) != _content(new))
+    return next(differ, min(len(page), len(changed)))
+
+
+def _content(example: Example) -> object:
+    """Return what the example checks, apart from where in the page it stands."""
+    parsed = example.parsed
+    return (parsed.printed, parsed.expression) if isinstance(parsed, Mark) else parsed
+
+
+def _forked(examples: list[Example], seconds: int) -> int:
+    """Evaluate the examples in a child; return its process number."""
+    if child := os.fork():
+        return child
+    code = 1
+    try:
+        signal.alarm(seconds)
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, sys.stdout.fileno())
+        os.dup2(silence, sys.stderr.fileno())
+        for example in examples:
+            example.evaluate()
+        code = UNNOTICED
+    finally:
+        os._exit(code)
+
+
+def _finished(running: dict[int, Mutant]) -> dict[Mutant, int]:
+    """Wait for one child; return its mutant with its exit code."""
+    child, status = os.wait()
+    return {running.pop(child): os.waitstatus_to_exitcode(status)}
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pages", nargs="*", type=Path, help="default: all, and the README")
+    parser.add_argument("--sample", type=int, help="how many changes to try; default: all")
+    parser.add_argument("--seed", default="", help="any text; another draws another sample")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time")
+    parser.add_argument("--seconds", type=int, default=30, help="for one change")
+    parser.add_argument("--survivors", type=Path, default=ROOT / "tests/mutation_survivors.toml")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
