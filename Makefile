@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build check mutate-docs all lock picture field field-check field-lock clean
+.PHONY: help serve test build browser check mutate-docs mutate-code all lock picture field field-check field-lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -38,6 +38,9 @@ test: $(READY) ## run every test that needs no browser
 build: $(READY) ## write the site to site/, any warning an error
 	$(RUN) -m mkdocs build --strict
 
+browser: build ## test the built site in Chromium, every page and every figure
+	$(RUN) -m pytest tests/browser
+
 check: $(READY) ## lint, types, workflows
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -48,6 +51,11 @@ check: $(READY) ## lint, types, workflows
 mutate-docs: $(READY) ## alter each digit and sign of the pages; SAMPLE=200 SEED=7 tries some
 	OPENBLAS_NUM_THREADS=1 $(RUN) tests/mutate_docs.py $(if $(SAMPLE),--sample $(SAMPLE) \
 	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)))
+
+mutate-code: $(READY) ## let mutmut alter the package, and judge what survives its tests
+	rm -rf mutants
+	OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run $(if $(JOBS),--max-children $(JOBS)) > mutants.log || { tail -n 40 mutants.log; exit 1; }
+	$(RUN) tests/mutation_counts.py
 
 all: test check build mutate-docs ## everything CI runs, and every mutation of the pages
 
@@ -71,8 +79,11 @@ $(VENV)-field-%/ready: tests/field/requirements-%.txt
 field: $(FIELD) ## audit real frameworks; write docs/practice/field-report.json
 	$(PYTHON) tests/field/run.py
 
-field-check: $(FIELD) ## audit them again; fail where a verdict changed
+field-check: $(FIELD) ## audit them again, fail where a verdict changed; test the recorders
 	$(PYTHON) tests/field/run.py --check
+	for set in 2024 now; do \
+	  PYTHONPATH=.:tests HF_HUB_OFFLINE=1 JAX_PLATFORMS=cpu OMP_NUM_THREADS=1 \
+	  $(VENV)-field-$$set/bin/python -m pytest -c tests/field/pytest.ini tests/field || exit 1; done
 
 field-lock: $(READY) ## renew the newest frameworks' lock, keep those of 2024
 	for set in 2024 now; do \
@@ -82,4 +93,4 @@ field-lock: $(READY) ## renew the newest frameworks' lock, keep those of 2024
 	    --output-file tests/field/requirements-$$set.txt tests/field/requirements-$$set.in || exit 1; done
 
 clean: ## remove everything made here, the environments too
-	rm -rf $(VENV) $(VENV)-field-2024 $(VENV)-field-now site .cache
+	rm -rf $(VENV) $(VENV)-field-2024 $(VENV)-field-now site .cache mutants mutants.log

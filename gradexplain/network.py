@@ -171,7 +171,7 @@ def _check_layers(
     weights: Sequence[object], biases: Sequence[object], activations: Sequence[object]
 ) -> None:
     lengths = (len(weights), len(biases), len(activations))
-    if len(set(lengths)) != 1 or lengths[0] == 0:
+    if len(set(lengths)) != 1 or 0 in lengths:
         raise ValueError(
             "weights, biases and activations must be of one length, at least 1, "
             f"not {lengths[0]}, {lengths[1]} and {lengths[2]}"

@@ -11,10 +11,8 @@ import os
 import random
 import signal
 import sys
-import tomllib
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -22,6 +20,7 @@ from typing import Any
 
 from doc_changes import Change, changes
 from parsers import ROOT
+from survivors import Altered, faults, listed
 from sybil import Document, Example
 
 from conftest import pages
@@ -40,8 +39,8 @@ class Mutant:
     change: Change
 
     @property
-    def lines(self) -> tuple[str, str, str]:
-        """Name it so that it is found again: its page, and the line before and after."""
+    def altered(self) -> Altered:
+        """Name it so that it is found again."""
         return _name(self.path), *self.change.lines(self.page)
 
 
@@ -57,10 +56,12 @@ def main() -> int:
     for path in paths:
         here = [mutant for mutant in tried if mutant.path == path]
         codes |= verdicts(path, here, options.jobs, options.seconds)
-    allowed = listed(options.survivors)
+    allowed = listed(options.survivors, "docs")
     if options.pages:
-        allowed = {lines for lines in allowed if lines[0] in map(_name, paths)}
-    found = faults(every, codes, allowed)
+        allowed = {altered for altered in allowed if altered[0] in map(_name, paths)}
+    unnoticed = {mutant.altered for mutant, code in codes.items() if code == UNNOTICED}
+    there, gone = ({mutant.altered for mutant in some} for some in (every, codes))
+    found = faults(there, gone, unnoticed, allowed)
     print(*found, sep="\n", end="\n" * bool(found))
     outcomes = list(codes.values())
     print(
@@ -82,30 +83,6 @@ def sample(every: list[Mutant], size: int, seed: str) -> list[Mutant]:
     """Draw some of the changes."""
     print(f"A sample of {size}, seed {seed}")
     return random.Random(seed).sample(every, min(size, len(every)))  # noqa: S311 - no secret
-
-
-def listed(survivors: Path) -> set[tuple[str, str, str]]:
-    """Return the changes that may go unnoticed; their reasons stand beside them in the file."""
-    entries = tomllib.loads(survivors.read_text(encoding="utf-8")).get("docs", [])
-    return {(one["page"], one["before"], after) for one in entries for after in one["after"]}
-
-
-def faults(
-    every: Sequence[Mutant], codes: Mapping[Mutant, int], allowed: set[tuple[str, str, str]]
-) -> list[str]:
-    """Name each change that went unnoticed and is not listed, and each that is listed in vain."""
-    silent = {mutant.lines for mutant, code in codes.items() if code == UNNOTICED}
-    noticed = {mutant.lines for mutant in codes} - silent
-    verdicts = {
-        "No check notices": silent - allowed,
-        "Listed, but there is no such change:": allowed - {mutant.lines for mutant in every},
-        "Listed, but a check notices:": allowed & noticed,
-    }
-    return [
-        f"{verdict} {page}\n  - {before}\n  + {after}"
-        for verdict, which in verdicts.items()
-        for page, before, after in sorted(which)
-    ]
 
 
 def verdicts(path: Path, tried: list[Mutant], jobs: int, seconds: int) -> dict[Mutant, int]:
@@ -187,9 +164,13 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
 
 
+def _resolved(path: str) -> Path:
+    return Path(path).resolve()
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pages", nargs="*", type=Path, help="default: all, and the README")
+    parser.add_argument("pages", nargs="*", type=_resolved, help="default: all, and the README")
     parser.add_argument("--sample", type=int, help="how many changes to try; default: all")
     parser.add_argument("--seed", default="", help="any text; another draws another sample")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time")

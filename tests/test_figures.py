@@ -51,7 +51,7 @@ from gradexplain.losses import squared_error
 from gradexplain.network import MLP, backprop
 from gradexplain.shortcut import averaged_backprop
 
-NO_FIGURES = {"__init__", "style", "card"}
+NO_FIGURES = {"__init__", "style", "card", "moving"}
 FILES = sorted((ROOT / "gradexplain" / "figures").glob("*.py"))
 NAMES = [path.stem for path in FILES if path.stem not in NO_FIGURES]
 DRAW: list[Callable[[], Figure]] = [
@@ -332,14 +332,14 @@ def test_training_is_the_same_each_time() -> None:
     ("draw", "said"),
     [
         (pairing, ["true −6.5", "true 0.5", "averaged −3", "averaged −3"]),
-        (chord, ["slope at the mean\n0.2350", "mean of the slopes\n0.2233", "gap −0.0117"]),
+        (chord, ["slope at the mean", "0.2350", "mean of the slopes", "0.2233", "gap −0.0117"]),
         (two_descents, ["true, J = 0.050", "averaged, J = 1.151", "rail: m − 1.5 b = 0"]),
         (cut, ["10 targets, mean loss 3", "right 0.1", "right 1.2", "mean of means 2.0"]),
-        (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
         (valley, ["J = 3.5, twice", "slope −6.5", "slope 6.5", "1.857"]),
         (operations, ["a line, by its five sums: 12", "10,000", "1,000", "1,000"]),
         (ledger, ["−0.224", "+0.280", "−0.057", "+0.032", "−0.084", "+0.123", "0.070"]),
         (training, ["averaged\n0.996", "true\n0.034", "averaged\n0.906", "true\n0.180"]),
+        (circle, ["0.056", "−0.022", "0.037", "0.069", "0.134", "0.300", "0.040"]),
     ],
 )
 def test_a_figure_says_its_numbers(draw: Callable[[], Figure], said: list[str]) -> None:

@@ -130,6 +130,12 @@ def test_nothing_overflows_at_a_thousand(dtype: type[np.floating]) -> None:
         assert_each_close(slope, np.array([[1, -1], [0, 0], [0.5, -0.5]]), 1e-6)
 
 
+def test_a_row_far_below_another_does_not_underflow() -> None:
+    output, target = np.array([[0.0, 0.0], [-1000.0, -1000.0]]), np.full((2, 2), 0.5)
+    assert_each_close(softmax_cross_entropy(output, target), [math.log(2)] * 2)
+    assert softmax_cross_entropy.derivative(output, target).tolist() == [[0, 0], [0, 0]]
+
+
 def test_logistic_loss_keeps_its_digits_where_the_prediction_is_right() -> None:
     output, tail = np.array([[40.0], [-40.0]]), math.exp(-40)
     assert_each_close(logistic_loss(output, np.array([[1.0], [0.0]])), [tail, tail])

@@ -123,7 +123,7 @@ SURVIVORS = [("a = [1, 4]", "a = [0, 4]"), ("a = [1, 4]", "a = [2, 4]")]
 def run(folder: Path, page: str, *listed: tuple[str, str]) -> subprocess.CompletedProcess[str]:
     (folder / "page.md").write_text(page)
     entries = [
-        f"[[docs]]\npage = 'page.md'\nbefore = '{before}'\nafter = ['{after}']\nreason = 'planted'"
+        f"[[docs]]\nplace = 'page.md'\nbefore = '{before}'\nafter = ['{after}']\nreason = 'planted'"
         for before, after in listed
     ]
     (folder / "survivors.toml").write_text("\n".join(entries))
@@ -147,7 +147,7 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot f
 @forks
 def test_an_unchecked_number_is_reported_and_a_checked_one_is_not(tmp_path: Path) -> None:
     done = run(tmp_path, PLANTED)
-    faults = [f"No check notices page.md - {before} + {after}" for before, after in SURVIVORS]
+    faults = [f"Unnoticed: page.md - {before} + {after}" for before, after in SURVIVORS]
     count = "8 changes on 1 pages, 8 tried: 6 noticed (0 by the clock), 2 not"
     assert says(done) == (faults, count)
     assert done.returncode == 1
@@ -165,7 +165,7 @@ def test_listed_with_a_reason_it_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stale", "fault"),
     [
-        (("a = [1, 4]", "a = [1, 5]"), "Listed, but a check notices:"),
+        (("a = [1, 4]", "a = [1, 5]"), "Listed, but noticed:"),
         (("a = [1, 4]", "a = [3, 4]"), "Listed, but there is no such change:"),
         (("a = [7, 4]", "a = [6, 4]"), "Listed, but there is no such change:"),
     ],

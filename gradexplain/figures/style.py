@@ -48,12 +48,19 @@ def canvas(height: float) -> Figure:
     return Figure(figsize=(WIDTH / 72, height / 72))
 
 
-def panel(figure: Figure, top: float, height: float, left: float = 34, right: float = 14) -> Axes:
+def panel(
+    figure: Figure,
+    top: float,
+    height: float,
+    left: float = 34,
+    right: float = 14,
+    gid: str | None = None,
+) -> Axes:
     """Add axes at a fixed place, in points from the figure's edges; only left and bottom drawn."""
     total = figure.get_figheight() * 72
     width = WIDTH - left - right
     box = (left / WIDTH, 1 - (top + height) / total, width / WIDTH, height / total)
-    axes = figure.add_axes(box)
+    axes = figure.add_axes(box, gid=gid)
     axes.patch.set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set(color=MUTED, linewidth=0.8)
@@ -72,10 +79,17 @@ def label(axes: Axes, x: float, y: float, text: str, color: str = INK, **options
     axes.text(x, y, text, **{"color": color, **options})  # type: ignore[arg-type]
 
 
-def heading(figure: Figure, top: float, text: str, color: str = INK, left: float = 12) -> None:
+def heading(
+    figure: Figure,
+    top: float,
+    text: str,
+    color: str = INK,
+    left: float = 12,
+    gid: str | None = None,
+) -> None:
     """Write a line whose baseline lies `top` points below the figure's upper edge."""
     total = figure.get_figheight() * 72
-    figure.text(left / WIDTH, 1 - top / total, text, color=color)
+    figure.text(left / WIDTH, 1 - top / total, text, color=color, gid=gid)
 
 
 def number(value: float, form: str = "g") -> str:

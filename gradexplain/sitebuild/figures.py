@@ -2,10 +2,16 @@
 
 `figure:chord` is drawn by `gradexplain.figures.chord.chord()`: a new figure is one function and
 one line in a page. Drawings are kept in .cache/figures until the code behind them changes.
+
+A figure whose module has a MOVING is wrapped in a custom element, <gx-chord> for `chord`, with its
+buttons below it. docs/assets/figures/chord.js brings it to life; without JavaScript the drawing
+stands there as it is.
 """
 
 import hashlib
+import html
 import importlib
+import json
 import re
 import sys
 from functools import lru_cache
@@ -23,12 +29,13 @@ from markdown.treeprocessors import Treeprocessor
 from gradexplain.sitebuild import svg
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from gradexplain.figures.moving import Moving
 
 _PACKAGE = Path(__file__).parents[1]
 CACHE = _PACKAGE.parent / ".cache" / "figures"
 _FIGURE = re.compile(r"!\[(?P<alt>.*?)\]\(figure:(?P<name>\w+)\)(?:\n(?P<caption>.*))?", re.DOTALL)
-_SVG_CODE = Path(svg.__file__).read_bytes()  # as imported: an edit counts from the next start
+# As imported: an edit counts from the next start.
+_MARKUP_CODE = Path(svg.__file__).read_bytes() + Path(__file__).read_bytes()
 
 
 class FiguresExtension(Extension):
@@ -66,7 +73,7 @@ class _Strays(Treeprocessor):
 
 
 def drawing(name: str, alt: str) -> str:
-    """Return the figure's SVG, from the cache where the code behind it is unchanged.
+    """Return the figure's markup, from the cache where the code behind it is unchanged.
 
     Raises:
         ValueError: there is no such figure, or it has no alt text.
@@ -76,10 +83,10 @@ def drawing(name: str, alt: str) -> str:
     if find_spec(f"gradexplain.figures.{name}") is None:
         raise ValueError(f"figure:{name} must be drawn by gradexplain/figures/{name}.py")
     key = hashlib.sha256(f"{code()} {name} {alt}".encode()).hexdigest()
-    cached = CACHE / f"{name}-{key[:16]}.svg"
+    cached = CACHE / f"{name}-{key[:16]}.html"
     if not cached.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        cached.write_text(svg.inline_svg(_draw(name), name, alt), encoding="utf-8")
+        cached.write_text(_markup(name, alt), encoding="utf-8")
     return cached.read_text(encoding="utf-8")
 
 
@@ -88,7 +95,7 @@ def code() -> str:
     """Return a hash of all that a drawing depends on, but its name and its words."""
     sources = sorted([*_PACKAGE.glob("*.py"), *_PACKAGE.glob("figures/*.py")])
     parts = [path.name.encode() + path.read_bytes() for path in sources]
-    parts += [_SVG_CODE, version("matplotlib").encode()]
+    parts += [_MARKUP_CODE, version("matplotlib").encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -106,12 +113,29 @@ def makeExtension(**_: object) -> FiguresExtension:  # noqa: N802 - Python-Markd
     return FiguresExtension()
 
 
-def _draw(name: str) -> "Figure":
-    draw = getattr(importlib.import_module(f"gradexplain.figures.{name}"), name, None)
+def _markup(name: str, alt: str) -> str:
+    module = importlib.import_module(f"gradexplain.figures.{name}")
+    draw = getattr(module, name, None)
     if not callable(draw):
         raise TypeError(f"figure:{name} must be drawn by a function {name}() in {name}.py")
-    figure: Figure = draw()
-    return figure
+    drawn = svg.inline_svg(draw(), name, alt)
+    moving = getattr(module, "MOVING", None)
+    return drawn if moving is None else _moving(name, drawn, moving)
+
+
+def _moving(name: str, drawn: str, moving: "Moving") -> str:
+    """Wrap a drawing in its custom element; the buttons keep their room until a script comes."""
+    tag = f"gx-{name.replace('_', '-')}"
+    given = html.escape(json.dumps(dict(moving.given)))
+    buttons = "".join(
+        f'<button type="button" value="{html.escape(state)}">{html.escape(text)}</button>'
+        for text, state in moving.buttons.items()
+    )
+    controls = f"<p>{html.escape(moving.hint)}</p><div>{buttons}</div><output></output>"
+    return (
+        f'<{tag} class="gx-moving" data-given="{given}">{drawn}'
+        f'<div class="gx-controls" data-search-exclude>{controls}</div></{tag}>'
+    )
 
 
 def _is_drawing_code(module: str) -> bool:

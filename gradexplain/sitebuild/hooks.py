@@ -41,15 +41,28 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: ob
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Complete the page's head: what previews show, and KaTeX's style where there are formulas."""
+    """Complete the page's head: what previews show, and what the page holds needs, and no more.
+
+    And name Material's search dialog, which has no name for those who cannot see it.
+    """
     sharing.write_card(page, config)
-    head = sharing.head(page, config)
+    head = sharing.head(page, config) + figure_scripts(output, page.url)
     if 'class="katex"' in output:
         for names in re.findall(r'class="([^"]*)"', output):
             _classes.update(names.split())
         href = get_relative_url("assets/katex/katex.css", page.url)
         head += f'<link rel="stylesheet" href="{href}">'
+    output = output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
     return output.replace("</head>", f"{head}</head>", 1)
+
+
+def figure_scripts(output: str, url: str) -> str:
+    """Return a script for each kind of moving figure on the page, and the one they share."""
+    tags = re.findall(r'<gx-([a-z-]+) class="gx-moving"', output)
+    names = [tag.replace("-", "_") for tag in dict.fromkeys(tags)]
+    files = [f"assets/figures/{name}.js" for name in (["figure", *names] if names else [])]
+    sources = [get_relative_url(file, url) for file in files]
+    return "".join(f'<script type="module" src="{source}"></script>' for source in sources)
 
 
 def on_post_build(config: MkDocsConfig, **_: object) -> None:

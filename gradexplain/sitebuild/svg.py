@@ -34,6 +34,7 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> str:
         ValueError: the figure uses a colour outside the palette, or a bitmap.
     """
     root = _tree(figure, name)
+    _tell_the_scales(root, figure)
     _drop_what_a_page_needs_not(root)
     _follow_the_palette(root, name)
     _own_ids(root, name)
@@ -68,6 +69,22 @@ def _tree(figure: "Figure", name: str) -> ET.Element:
         )
     ET.register_namespace("", _SVG)
     return ET.fromstring(buffer.getvalue())  # noqa: S314 - matplotlib wrote it a moment ago
+
+
+def _tell_the_scales(root: ET.Element, figure: "Figure") -> None:
+    """Write on each axes with an id how its data lie in the drawing, and from where to where.
+
+    A script that moves the figure reads x0 dx left right y0 dy low high, and knows that the value x
+    stands at x0 + dx x.
+    """
+    height = figure.get_figheight() * 72
+    places = {element.get("id"): element for element in root.iter(f"{{{_SVG}}}g")}
+    for axes in figure.axes:
+        if axes.get_gid():
+            points = axes.transData.transform([(0, 0), (1, 1)]) * 72 / figure.dpi
+            (x0, y0), (x1, y1) = points
+            scale = (x0, x1 - x0, *axes.get_xlim(), height - y0, y0 - y1, *axes.get_ylim())
+            places[axes.get_gid()].set("data-scale", " ".join(f"{part:.4f}" for part in scale))
 
 
 def _drop_what_a_page_needs_not(root: ET.Element) -> None:

@@ -1,0 +1,334 @@
+"""How each moving figure is moved, and what Python says it must then show."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from playwright.sync_api import Page
+
+import gradexplain
+from browser.checks import still
+from gradexplain.figures import chord, circle, pairing, two_descents
+from gradexplain.figures.style import number
+from gradexplain.line import Line
+
+State = list[float | str]
+_PLACE = """([tag, axes, x, y]) => {
+  const figure = document.querySelector(tag), scale = figure.scale(axes);
+  const point = new DOMPoint(scale.x(x), scale.y(y)).matrixTransform(figure.svg.getScreenCTM());
+  return [point.x, point.y];
+}"""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A figure on an open page, with hands."""
+
+    page: Page
+    name: str
+
+    @property
+    def tag(self) -> str:
+        """Return its custom element's name."""
+        return f"gx-{self.name}"
+
+    @property
+    def words(self) -> list[str]:
+        """Return its state as the address writes it."""
+        words: list[str] = self.page.evaluate(
+            "tag => document.querySelector(tag).state.map(String)", self.tag
+        )
+        return words
+
+    @property
+    def state(self) -> State:
+        """Return its state: numbers, and names as they are."""
+        return read(self.words)
+
+    @property
+    def start(self) -> list[str]:
+        """Return the state in which Python drew it."""
+        button = self.page.locator(f"{self.tag} button").first
+        return (button.get_attribute("value") or "").split(",")
+
+    @property
+    def texts(self) -> list[str]:
+        """Return all that stands in it."""
+        return self.page.locator(f"{self.tag} svg text").all_text_contents()
+
+    def says(self, part: str) -> str:
+        """Return what stands in one of its texts."""
+        text = self.page.locator(f"#{self.name.replace('-', '_')}-{part} text")
+        return text.text_content() or ""
+
+    def grip(self, handle: int) -> tuple[float, float]:
+        """Return the middle of a handle, in the window, where it has come to rest."""
+        still(self.page)
+        box = self.page.locator(f"{self.tag} .gx-handle .gx-ring").nth(handle).bounding_box()
+        if box is None:
+            raise AssertionError(handle)
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def place(self, axes: str, x: float, y: float) -> tuple[float, float]:
+        """Return where a point of some axes' data stands in the window."""
+        across, down = self.page.evaluate(_PLACE, [self.tag, axes, x, y])
+        return across, down
+
+    def drag(self, handle: int, to: tuple[float, float]) -> None:
+        """Move a handle with the mouse, by way of somewhere else."""
+        mouse = self.page.mouse
+        mouse.move(*self.grip(handle))
+        mouse.down()
+        mouse.move(to[0] + 30, to[1] - 20)
+        mouse.move(*to)
+        mouse.up()
+
+    def swipe(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Move a finger over the glass."""
+        send = self.page.context.new_cdp_session(self.page).send
+        points = [
+            [start[0] + (end[0] - start[0]) * part / 10, start[1] + (end[1] - start[1]) * part / 10]
+            for part in range(11)
+        ]
+        for kind, (x, y) in zip(["touchStart", *["touchMove"] * 10], points, strict=True):
+            send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        self.page.wait_for_timeout(100)
+
+    def go_to(self, query: str) -> None:
+        """Have the address changed under the open page."""
+        self.page.evaluate(
+            "query => (history.pushState(null, '', query), dispatchEvent(new Event('popstate')))",
+            query,
+        )
+
+    def press(self, handle: int, key: str) -> None:
+        """Press a key on a handle."""
+        self.page.locator(f"{self.tag} .gx-handle").nth(handle).press(key)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One figure: its page, its moves, and what it must say in a state."""
+
+    name: str
+    address: str
+    by_pointer: Callable[[Moved, Generator], State]
+    by_keys: Callable[[Moved, Generator], State]
+    says: Callable[[State], dict[str, str]]
+    other: str  # a state in the address, that is not the drawing's own
+    wrong: tuple[str, ...]  # states that an address may hold by mistake
+    room: int = 1  # whether the first handle has its room to the right, or −1 to the left
+    tremble: float = 0.0  # how far from its aim a pointer may end
+    scrolls: bool = True  # whether a finger on a handle may scroll the page
+
+
+def read(parts: list[str]) -> State:
+    """Turn a state's words into numbers where they are numbers."""
+    return [part if part.isalpha() else float(part) for part in parts]
+
+
+def pick(rng: Generator, names: list[str]) -> str:
+    """Return one of the names."""
+    return names[rng.integers(len(names))]
+
+
+def same(found: State, expected: State, tremble: float) -> bool:
+    """Tell whether two states are the same, but for what a hand's tremble does."""
+    return len(found) == len(expected) and all(
+        a == b or (isinstance(a, float) and isinstance(b, float) and abs(a - b) < tremble)
+        for a, b in zip(found, expected, strict=True)
+    )
+
+
+# Pairing
+
+
+def _trade_by_pointer(figure: Moved, rng: Generator) -> State:
+    order = figure.state
+    handle, place = int(rng.integers(4)), int(rng.integers(4))
+    error = [3, 2, 1, 0][handle]
+    figure.drag(handle, figure.place("traded-errors", place + rng.uniform(-0.3, 0.3), 1))
+    return _traded(order, error, place)
+
+
+def _trade_by_keys(figure: Moved, rng: Generator) -> State:
+    order = figure.state
+    handle, key = int(rng.integers(4)), pick(rng, ["ArrowLeft", "ArrowRight", "Home", "End"])
+    error = [3, 2, 1, 0][handle]
+    step = {"ArrowLeft": -1, "ArrowRight": 1, "Home": -9, "End": 9}[key]
+    figure.press(handle, key)
+    return _traded(order, error, min(max(order.index(error) + step, 0), 3))
+
+
+def _traded(order: State, error: int, place: int) -> State:
+    traded, before = list(order), order.index(error)
+    traded[before], traded[place] = traded[place], traded[before]
+    return traded
+
+
+def _pairing_says(state: State) -> dict[str, str]:
+    found = pairing.pairing_data(tuple(int(error) for error in state))
+    averages = {"input": found.mean_input, "error": found.mean_error, "loss": found.mean_loss}
+    given = "as given" if state == [0, 1, 2, 3] else "traded"
+    return {
+        "traded-averages": " · ".join(f"mean {of} {number(v)}" for of, v in averages.items()),
+        "traded-true-text": f"true {number(found.true)}",
+        "traded-heading": f"The same four errors, {given}",
+    }
+
+
+# Chord
+
+
+def _input_by_pointer(figure: Moved, rng: Generator) -> State:
+    left, right, name = figure.state
+    if rng.random() < 0.3:
+        name = pick(rng, [*chord.NAMES])
+        figure.page.locator(f"gx-chord button[value=',,{name}']").click()
+    handle, x = int(rng.integers(2)), float(rng.uniform(-4.2, 4.2))
+    figure.drag(handle, figure.place("whole", x, 0.1))
+    return _within(float(left), float(right), handle, x, name)
+
+
+def _input_by_keys(figure: Moved, rng: Generator) -> State:
+    left, right, name = figure.state
+    steps = {
+        "ArrowLeft": -0.1,
+        "ArrowRight": 0.1,
+        "PageDown": -1,
+        "PageUp": 1,
+        "Home": -9,
+        "End": 9,
+    }
+    handle, key = int(rng.integers(2)), pick(rng, [*steps])
+    figure.press(handle, key)
+    return _within(
+        float(left), float(right), handle, float([left, right][handle]) + steps[key], name
+    )
+
+
+def _within(left: float, right: float, handle: int, x: float, name: float | str) -> State:
+    if handle:
+        return [left, min(max(x, left + 0.1), 4), name]
+    return [min(max(x, -4), right - 0.1), right, name]
+
+
+def _chord_says(state: State) -> dict[str, str]:
+    x, name = np.array([float(state[0]), float(state[1])]), str(state[2])
+    found = chord.chord_data(x, getattr(gradexplain, name))
+    return {
+        "heading": chord.NAMES[name],
+        "x-0": f"x = {number(x[0])}",
+        "x-1": f"x = {number(x[1])}",
+        "slope-0": f"slope {number(found.slopes[0], '.4f')}",
+        "slope-1": f"slope {number(found.slopes[1], '.4f')}",
+        "mean-input": f"mean {number(found.mean_input)}",
+        "mean-value": number(found.mean_of_slopes, ".4f"),
+        "at-mean-value": number(found.slope_at_mean, ".4f"),
+        "gap-text": f"gap {number(found.gap, '.4f')}",
+        "tick-2": number(0.2 if name == "sigmoid" else 0.8),
+    }
+
+
+# Two descents
+
+
+def _start_by_pointer(figure: Moved, rng: Generator) -> State:
+    m, b = rng.uniform(-0.5, 2.3), rng.uniform(-1.6, 0.7)
+    figure.drag(0, figure.place("plane", m, b))
+    return [min(max(m, -0.3), 2.1), min(max(b, -1.4), 0.5)]
+
+
+def _start_by_keys(figure: Moved, rng: Generator) -> State:
+    m, b = figure.state
+    across = {"ArrowLeft": -0.05, "ArrowRight": 0.05, "Home": -9, "End": 9}
+    up = {"ArrowDown": -0.05, "ArrowUp": 0.05, "PageDown": -0.5, "PageUp": 0.5}
+    key = pick(rng, [*across, *up])
+    figure.press(0, key)
+    m, b = float(m) + across.get(key, 0), float(b) + up.get(key, 0)
+    return [min(max(m, -0.3), 2.1), min(max(b, -1.4), 0.5)]
+
+
+def _two_descents_says(state: State) -> dict[str, str]:
+    m, b = map(float, state)
+    paths = two_descents.two_descents_data(Line(m, b))
+    losses = [path[-1].loss(pairing.X, pairing.Y) for path in (paths.true, paths.averaged)]
+    return {
+        "start-text": f"start: m = {number(m)}, b = {number(b)}",
+        "rail-text": f"rail: m − 1.5 b = {number(m - 1.5 * b)}",
+        "true-loss": f"true, J = {losses[0]:.3f}",
+        "averaged-loss": f"averaged, J = {losses[1]:.3f}",
+    }
+
+
+# Circle
+
+
+def _turn_by_pointer(figure: Moved, rng: Generator) -> State:
+    degrees = int(rng.integers(0, 361))
+    figure.drag(0, figure.place("moving", degrees, 0))
+    return [degrees]
+
+
+def _turn_by_keys(figure: Moved, rng: Generator) -> State:
+    [degrees] = figure.state
+    steps = {"ArrowLeft": -5, "ArrowDown": -5, "ArrowRight": 5, "ArrowUp": 5}
+    steps |= {"PageUp": 50, "PageDown": -50, "Home": -360, "End": 360}
+    key = pick(rng, [*steps])
+    figure.press(0, key)
+    return [min(max(float(degrees) + steps[key], 0), 360)]
+
+
+def _circle_says(state: State) -> dict[str, str]:
+    found = circle.circle_data(math.radians(float(state[0])))
+    rows = {f"still-{row}-text": value for row, value in enumerate(found.averages.values())}
+    values = {**rows, "true-text": found.true, "averaged-text": found.averaged}
+    return {part: number(value, ".3f") for part, value in values.items()}
+
+
+CASES = [
+    Case(
+        name="pairing",
+        address="",
+        by_pointer=_trade_by_pointer,
+        by_keys=_trade_by_keys,
+        says=_pairing_says,
+        other="1,3,0,2",
+        wrong=("", "0,1,2", "0,1,2,2", "a,b,c,d", "0,1,2,3,4"),
+    ),
+    Case(
+        name="chord",
+        address="learn/sigmoid/",
+        by_pointer=_input_by_pointer,
+        by_keys=_input_by_keys,
+        says=_chord_says,
+        tremble=0.04,
+        room=-1,
+        other="-3.2,0.5,tanh",
+        wrong=("", "0,1", "0,1,cosine", "1,0,tanh", "a,1,relu", "0,9,relu", ",,", "0,,tanh"),
+    ),
+    Case(
+        name="two-descents",
+        address="learn/line/",
+        by_pointer=_start_by_pointer,
+        by_keys=_start_by_keys,
+        says=_two_descents_says,
+        tremble=0.03,
+        other="0.35,-1.2",
+        wrong=("", "1", "0,a", "1,2,3", ",", "1,"),
+        scrolls=False,
+    ),
+    Case(
+        name="circle",
+        address="learn/layerwise/",
+        by_pointer=_turn_by_pointer,
+        by_keys=_turn_by_keys,
+        says=_circle_says,
+        tremble=1.01,
+        other="275",
+        wrong=("", "a", "1,2", "NaN"),
+    ),
+]

@@ -1,0 +1,64 @@
+"""Every page, in both palettes, on a phone, a tablet and a desk."""
+
+import gzip
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from browser.checks import Watch, accessibility, figure_texts, resize, sideways, weight
+from browser.conftest import SITE
+
+Blank = Callable[..., Page]
+in_both_palettes = pytest.mark.parametrize("scheme", ["light", "dark"])
+PAPER = {"light": "rgb(255, 255, 255)", "dark": "rgb(30, 33, 41)"}
+
+
+@in_both_palettes
+def test_nothing_is_wrong_with_the_page(blank: Blank, home: str, address: str, scheme: str) -> None:
+    page = blank(scheme, 360)
+    watch = Watch(page, home)
+    page.goto(home + address)
+    assert paper(page) == PAPER[scheme]
+    for width in [360, 768, 1280]:
+        resize(page, width)
+        faults = [*sideways(page), *figure_texts(page)]
+        if width != 768:  # a tablet's page is made of the same parts
+            faults += accessibility(page)
+        assert (width, faults) == (width, [])
+    assert watch.faults == []
+
+
+@in_both_palettes
+def test_without_javascript_it_reads(blank: Blank, home: str, address: str, scheme: str) -> None:
+    page = blank(scheme, 360, java_script_enabled=False)
+    watch = Watch(page, home)
+    page.goto(home + address)
+    assert paper(page) == PAPER[scheme]
+    assert page.locator("h1").is_visible()
+    for figure in page.locator(".gx-figure").all():
+        assert figure.locator("svg").get_attribute("role") == "img"
+        assert figure.locator("svg").is_visible()
+        assert figure.locator("figcaption").is_visible()
+        assert not any(controls.is_visible() for controls in figure.locator(".gx-controls").all())
+    assert sideways(page) == []
+    assert figure_texts(page) == []
+    assert watch.faults == []
+
+
+def test_the_first_view_is_light(chromium: Browser, home: str, address: str) -> None:
+    with chromium.new_context() as fresh:
+        bytes_sent = weight(fresh.new_page(), home + address)
+    assert bytes_sent <= (160_000 if address == "" else 250_000)
+
+
+def test_all_scripts_of_the_figures_together_are_small() -> None:
+    scripts = [*SITE.glob("assets/figures/*.js")]
+    assert len(scripts) > 1
+    assert sum(len(gzip.compress(script.read_bytes())) for script in scripts) <= 15_000
+
+
+def paper(page: Page) -> str:
+    """Return the colour that the page is painted on."""
+    color: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return color

@@ -1,0 +1,148 @@
+"""Judge mutmut's run: which mutants of the package survived, and what was never mutated at all.
+
+mutmut makes no mutants in decorated functions or in tables of lambdas, and says nothing of it:
+hence each public function must have some.
+"""
+
+# ruff: noqa: T201 - what it finds, it prints
+
+import ast
+import json
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from parsers import ROOT
+from survivors import Altered, faults, listed
+
+LEAST = 0.95  # of the mutants must be killed
+KILLED = {1, 3, 24, -24, 36, 152, 255}  # pytest's exit codes for a failure, mutmut's for the clock
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A function of the package, what was changed in it, and whether a test failed."""
+
+    function: str
+    before: str
+    after: str
+    killed: bool
+
+    @property
+    def altered(self) -> Altered:
+        """Name it so that it is found again."""
+        return self.function, self.before, self.after
+
+
+def main() -> int:
+    """Return 1 if mutants survived that are not listed, or too many, or a function has none."""
+    modules = mutated_modules(ROOT)
+    every = [mutant for module in modules for mutant in mutants(ROOT, module)]
+    public = [name for module in modules for name in public_functions(ROOT, module)]
+    counts = Counter(mutant.function for mutant in every)
+    for function, number in sorted(counts.items()):
+        print(f"{number:5} {function}")
+    found = judged(every, public, listed(ROOT / "tests/mutation_survivors.toml", "code"))
+    print(*found, sep="\n", end="\n" * bool(found))
+    killed = sum(mutant.killed for mutant in every)
+    print(f"{len(every)} mutants of {len(counts)} functions: {killed} killed")
+    return int(bool(found))
+
+
+def judged(every: list[Mutant], public: list[str], allowed: set[Altered]) -> list[str]:
+    """Name what is wrong with the run."""
+    altered = {mutant.altered for mutant in every}
+    survived = {mutant.altered for mutant in every if not mutant.killed}
+    found = faults(altered, altered, survived, allowed)
+    mutated = {mutant.function for mutant in every}
+    found += [f"Not mutated: {name}" for name in public if name not in mutated]
+    killed = sum(mutant.killed for mutant in every)
+    if killed < LEAST * len(every):
+        found.append(f"Too few are killed: {killed} of {len(every)}")
+    return found
+
+
+def mutated_modules(root: Path) -> list[Path]:
+    """Return the modules that mutmut is to mutate, relative to the root."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "mutmut"
+    ]
+    found = [path for source in settings["source_paths"] for path in (root / source).rglob("*.py")]
+    modules = sorted(path.relative_to(root) for path in found)
+    spared = settings["do_not_mutate"]
+    return [path for path in modules if not any(fnmatch(path.as_posix(), name) for name in spared)]
+
+
+def public_functions(root: Path, module: Path) -> Iterator[str]:
+    """Yield the module's public functions, and the methods of its public classes."""
+    for node in ast.parse((root / module).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and _is_public(node):
+            yield f"{_dotted(module)}.{node.name}"
+        elif isinstance(node, ast.ClassDef) and _is_public(node):
+            methods = (part for part in node.body if isinstance(part, ast.FunctionDef))
+            yield from (
+                f"{_dotted(module)}.{node.name}.{part.name}" for part in methods if _is_public(part)
+            )
+
+
+def mutants(root: Path, module: Path) -> Iterator[Mutant]:
+    """Yield the mutants of a module, as mutmut left them: their code, and how their tests ended.
+
+    Raises:
+        ValueError: mutmut has not tried them all.
+    """
+    mutated = root / "mutants" / module
+    results = json.loads(mutated.with_name(f"{module.name}.meta").read_text(encoding="utf-8"))
+    bodies = _bodies(mutated.read_text(encoding="utf-8"))
+    for key, code in results["exit_code_by_key"].items():
+        if code is None:
+            raise ValueError(f"mutmut has not tried {key}")
+        mutant = key.removeprefix(f"{_dotted(module)}.")
+        mangled = mutant.rpartition("__mutmut_")[0]
+        versions = (f"{mangled}__mutmut_orig", mutant)
+        name = _plain(mangled)
+        before, after = _difference(
+            *(bodies[version].replace(version, name.rpartition(".")[2]) for version in versions)
+        )
+        yield Mutant(f"{_dotted(module)}.{name}", before, after, code in KILLED)
+
+
+def _bodies(code: str) -> dict[str, str]:
+    functions = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef))
+    lines = code.splitlines()
+    return {node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in functions}
+
+
+def _difference(before: str, after: str) -> tuple[str, str]:
+    """Return the lines that differ, each side in one line."""
+    sides = [[line.strip() for line in text.splitlines()] for text in (before, after)]
+    for end in (0, -1):
+        while sides[0][end:] and sides[1][end:] and sides[0][end] == sides[1][end]:
+            for side in sides:
+                side.pop(end)
+    return " ".join(sides[0]), " ".join(sides[1])
+
+
+def _plain(name: str) -> str:
+    """Turn mutmut's name of a function into Python's.
+
+    >>> _plain("x_covariance"), _plain("xǁLineǁloss")
+    ('covariance', 'Line.loss')
+    """
+    return ".".join(name.split("ǁ")[1:]) or name.removeprefix("x_")
+
+
+def _dotted(module: Path) -> str:
+    return ".".join(module.with_suffix("").parts)
+
+
+def _is_public(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    return node.name.endswith("__") or not node.name.startswith("_")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""The changes that may go unnoticed, each with its reason; and what a run finds wrong with them."""
+
+import tomllib
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+#: Where a change is made, and the text before and after it.
+Altered = tuple[str, str, str]
+
+
+def listed(survivors: Path, kind: str) -> set[Altered]:
+    """Return what the file lists; a list that lacks a reason is an error."""
+    entries = tomllib.loads(survivors.read_text(encoding="utf-8")).get(kind, [])
+    for entry in entries:
+        if not entry.get("reason"):
+            raise ValueError(f"{survivors.name} must give a reason for {entry}")
+    return {(one["place"], one["before"], after) for one in entries for after in one["after"]}
+
+
+def faults(
+    every: AbstractSet[Altered],
+    tried: AbstractSet[Altered],
+    unnoticed: AbstractSet[Altered],
+    allowed: AbstractSet[Altered],
+) -> list[str]:
+    """Name each change that went unnoticed and is not listed, and each that is listed in vain."""
+    verdicts = {
+        "Unnoticed:": unnoticed - allowed,
+        "Listed, but there is no such change:": allowed - every,
+        "Listed, but noticed:": allowed & (tried - unnoticed),
+    }
+    return [
+        f"{verdict} {place}\n  - {before}\n  + {after}"
+        for verdict, which in verdicts.items()
+        for place, before, after in sorted(which)
+    ]

@@ -1,0 +1,119 @@
+"""What a figure that moves hands to its page: data, buttons, and where its data stand."""
+
+import html
+import importlib
+import json
+import re
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from gradexplain.figures import chord, circle, two_descents
+from gradexplain.figures.pairing import X, Y, pairing
+from gradexplain.line import Line
+from gradexplain.sitebuild import figures, hooks, svg
+
+if TYPE_CHECKING:
+    from gradexplain.figures.moving import Moving
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "docs" / "assets" / "figures"
+NAMES = [
+    path.stem
+    for path in sorted((ROOT / "gradexplain" / "figures").glob("*.py"))
+    if hasattr(importlib.import_module(f"gradexplain.figures.{path.stem}"), "MOVING")
+]
+every_moving = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(figures, "CACHE", tmp_path)
+
+
+def test_each_figure_that_moves_has_its_script_and_no_other_is_there() -> None:
+    assert NAMES
+    assert sorted(script.stem for script in SCRIPTS.glob("*.js")) == sorted([*NAMES, "figure"])
+
+
+@every_moving
+def test_a_script_defines_the_element_that_the_page_holds(name: str) -> None:
+    [tag] = re.findall(r"<gx-[a-z-]+", figures.drawing(name, "alt"))
+    assert tag == f"<gx-{name.replace('_', '-')}"
+    script = (SCRIPTS / f"{name}.js").read_text("utf-8")
+    assert f'customElements.define("{tag.removeprefix("<")}"' in script
+
+
+@every_moving
+def test_its_markup_holds_drawing_data_and_buttons(name: str) -> None:
+    moving: Moving = importlib.import_module(f"gradexplain.figures.{name}").MOVING
+    markup = figures.drawing(name, "alt")
+    [given] = re.findall(r'data-given="([^"]*)"', markup)
+    assert json.loads(html.unescape(given)) == json.loads(json.dumps(dict(moving.given)))
+    buttons = re.findall(r'<button type="button" value="([^"]*)">([^<]*)</button>', markup)
+    assert {html.unescape(text): state for state, text in buttons} == moving.buttons
+    assert buttons[0][1] == "Reset"
+    sizes = {state.count(",") for state, _ in buttons}
+    assert len(sizes) == 1
+    assert markup.index("<svg") < markup.index(html.escape(moving.hint))
+
+
+def test_the_circle_s_buttons_are_its_extremes() -> None:
+    gradients = [circle.circle_data(angle).true for angle in np.radians(range(361))]
+    assert circle.MOVING.buttons["Highest"] == str(np.argmax(gradients))
+    assert circle.MOVING.buttons["Lowest"] == str(np.argmin(gradients))
+
+
+def test_the_lucky_pair_agrees_and_no_pair_beside_it() -> None:
+    left, right = map(float, chord.MOVING.buttons["A lucky pair"].split(",")[:2])
+    assert abs(chord.chord_data(np.array([left, right])).gap) < 1e-6
+    assert abs(chord.chord_data(np.array([left, right + 0.01])).gap) > 1e-5
+
+
+def test_on_the_fit_s_rail_both_descents_end_alike() -> None:
+    m, b = map(float, two_descents.MOVING.buttons["On the fit's rail"].split(","))
+    paths = two_descents.two_descents_data(Line(m, b))
+    assert paths.averaged[-1].m == pytest.approx(paths.true[-1].m, abs=1e-9)
+    assert paths.averaged[-1].b == pytest.approx(paths.true[-1].b, abs=1e-9)
+
+
+def test_wherever_the_start_is_put_all_is_drawn() -> None:
+    plane = two_descents.two_descents().axes[0]
+    for m, b in product(*two_descents.STARTS):
+        paths = two_descents.two_descents_data(Line(m, b))
+        for line in [*paths.true, *paths.averaged]:
+            assert plane.viewLim.contains(line.m, line.b)
+
+
+def test_a_figure_that_stands_still_is_its_drawing_alone() -> None:
+    assert figures.drawing("grid", "alt").startswith("<svg")
+
+
+def test_the_scale_of_axes_says_where_their_data_stand() -> None:
+    drawn = svg.inline_svg(pairing(), "pairing", "alt")
+    [scale] = re.findall(r'data-scale="([^"]*)" id="pairing-given-errors"', drawn)
+    x0, dx, left, right, y0, dy, low, high = map(float, scale.split())
+    assert (left, right, low, high) == (-0.45, 4.15, -2.9, 4.1)
+    assert dx > 0 > dy
+    for i, (x, y) in enumerate(zip(X, Y, strict=True)):
+        dot = drawn.split(f'id="pairing-given-dot-{i}"')[1]
+        [(across, down)] = re.findall(r'<use x="([\d.]+)" y="([\d.]+)"', dot)[:1]
+        assert float(across) == pytest.approx(x0 + dx * x, abs=1e-3)
+        assert float(down) == pytest.approx(y0 + dy * y, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("page", "scripts"),
+    [
+        ('<gx-math class="katex">', []),
+        ('<gx-a class="gx-moving"><gx-b-c class="gx-moving">', ["figure", "a", "b_c"]),
+        ('<gx-a class="gx-moving"><gx-a class="gx-moving">', ["figure", "a"]),
+    ],
+)
+def test_a_page_loads_the_scripts_of_its_own_figures(page: str, scripts: list[str]) -> None:
+    loaded = hooks.figure_scripts(page, "learn/page/")
+    sources = [f'"../../assets/figures/{name}.js"' for name in scripts]
+    assert re.findall(r'<script type="module" src=("[^"]*")></script>', loaded) == sources
