@@ -345,7 +345,6 @@ def test_training_is_the_same_each_time() -> None:
         (training, ["averaged\n0.996", "true\n0.034", "averaged\n0.906", "true\n0.180"]),
         (circle, ["0.056", "−0.022", "0.037", "0.069", "0.134", "0.300", "0.040"]),
         (audit_report, ["Verdict: mean of means", "right: 1", "0.625", "0.833", "1.25", "2.5"]),
-        (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
     ],
 )
 def test_a_figure_says_its_numbers(draw: Callable[[], Figure], said: list[str]) -> None:
