@@ -11,7 +11,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from gradexplain.sitebuild import figures, formulas, sharing
+from gradexplain.sitebuild import figures, formulas, notebooks, sharing
 
 _classes: set[str] = set()
 _nav: list[Navigation] = []
@@ -27,6 +27,11 @@ def on_pre_build(**_: object) -> None:
 def on_nav(nav: Navigation, **_: object) -> None:
     """Remember the reading order for llms.txt."""
     _nav.append(nav)
+
+
+def on_page_content(html: str, page: Page, **_: object) -> str:
+    """Take a notebook's cells out of the plugin's page."""
+    return notebooks.cells(html) if page.file.src_uri.startswith("lab/") else html
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
