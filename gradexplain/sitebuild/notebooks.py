@@ -35,9 +35,8 @@ def _cell(cell: Tag) -> str:
         code = _first(cell, "pre").decode_contents().removeprefix("<span></span>")
         return f'<div class="highlight"><pre><span></span><code>{code.strip()}\n</code></pre></div>'
     if "jp-RenderedText" in classes:
-        return (
-            f'<div class="highlight gx-output"><pre><code>{_inside(cell, "pre")}</code></pre></div>'
-        )
+        text = _first(cell, "pre").decode_contents()
+        return f'<div class="highlight gx-output"><pre><code>{text}</code></pre></div>'
     if "jp-RenderedSVG" in classes:
         return f'<figure class="gx-figure">{_drawing(str(_first(cell, "svg")))}</figure>'
     raise ValueError(f"a notebook's output must be text or SVG, not {' '.join(map(str, classes))}")
