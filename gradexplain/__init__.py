@@ -2,6 +2,7 @@
 
 from gradexplain.activations import Activation, gelu, identity, relu, sigmoid, softplus, tanh
 from gradexplain.gradients import batch_gradient, per_example_gradients, per_example_norms
+from gradexplain.ledger import Ledger, gap_ledger
 from gradexplain.line import Line
 from gradexplain.losses import (
     Loss,
@@ -18,6 +19,7 @@ __all__ = [
     "MLP",
     "Activation",
     "Gradient",
+    "Ledger",
     "Line",
     "Loss",
     "Trace",
@@ -26,6 +28,7 @@ __all__ = [
     "batch_gradient",
     "compare_means",
     "covariance",
+    "gap_ledger",
     "gelu",
     "identity",
     "logistic_loss",

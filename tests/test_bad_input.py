@@ -18,6 +18,7 @@ from gradexplain import (
     backprop,
     compare_means,
     covariance,
+    gap_ledger,
     identity,
     logistic_loss,
     random_mlp,
@@ -502,6 +503,14 @@ def test_slopes(slopes: Any, given: str) -> None:
     message = f'slopes must be "at_mean" or "mean", not {given}'
     trace = backprop(NET, X, Y, squared_error)
     _refused(ValueError, message, averaged_backprop, trace, slopes)
+
+
+@pytest.mark.parametrize(
+    ("trace", "given"),
+    [(None, "NoneType"), (NET, "MLP"), ([X, Y], "list"), (np.ones((4, 2)), "ndarray")],
+)
+def test_what_is_no_trace(trace: Any, given: str) -> None:
+    _refused(TypeError, f"trace must be a Trace, from backprop, not {given}", gap_ledger, trace)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """The figures: their numbers, and that every drawing can be read, in any palette, every time."""
 
+import importlib
 import io
 import math
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -18,22 +19,44 @@ from matplotlib.collections import Collection
 from matplotlib.colors import to_hex, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from parsers import ROOT
 
+from gradexplain.activations import sigmoid
 from gradexplain.figures.card import card
 from gradexplain.figures.chord import chord, chord_data
 from gradexplain.figures.circle import T, Turn, circle, circle_data, circle_trace
 from gradexplain.figures.cut import LOSSES, cut, cut_data
 from gradexplain.figures.grid import grid, grid_data
+from gradexplain.figures.ledger import Waterfall, ledger, ledger_data
+from gradexplain.figures.operations import (
+    SIZES,
+    count,
+    line_by_rows,
+    line_by_sums,
+    operations,
+    operations_data,
+    sigmoid_by_rows,
+)
 from gradexplain.figures.pairing import X, Y, pairing, pairing_data
 from gradexplain.figures.style import PALETTE, PAPER, TRUE, canvas, house, label, number, panel
+from gradexplain.figures.training import N, rings, sine, training, training_data
 from gradexplain.figures.two_descents import two_descents, two_descents_data
-from gradexplain.line import Line
+from gradexplain.figures.valley import valley, valley_data
+from gradexplain.gradients import batch_gradient
+from gradexplain.line import Line, five_sums
+from gradexplain.losses import squared_error
+from gradexplain.network import MLP, backprop
+from gradexplain.shortcut import averaged_backprop
 
-DRAW: list[Callable[[], Figure]] = [pairing, grid, chord, two_descents, circle, cut]
+NO_FIGURES = {"__init__", "style", "card"}
+FILES = sorted((ROOT / "gradexplain" / "figures").glob("*.py"))
+NAMES = [path.stem for path in FILES if path.stem not in NO_FIGURES]
+DRAW: list[Callable[[], Figure]] = [
+    getattr(importlib.import_module(f"gradexplain.figures.{name}"), name) for name in NAMES
+]
 SMALLEST = 10.5
 every_figure = pytest.mark.parametrize("draw", DRAW, ids=lambda draw: draw.__name__)
 
@@ -70,6 +93,34 @@ def known_numbers() -> Iterator[tuple[str, float, str]]:
     gradients = [turn.true for turn in turns()]
     yield "lowest gradient", min(gradients), "-0.022"
     yield "highest gradient", max(gradients), "0.056"
+    left, bottom, right = valley_data()
+    yield "left slope", left.slope, "-6.5"
+    yield "right slope", right.slope, "6.5"
+    yield "across", right.theta, "1.857142857"
+    yield "left height", left.height, "3.5"
+    yield "right height", right.height, "3.5"
+    yield "bottom", bottom.height, f"{27 / 56:.9f}"
+    fall = ledger_data()
+    yield "averaged weight", fall.averaged, "-0.224"
+    yield "true weight", fall.true, "0.070"
+    for name, share in [
+        ("covariance", "0.280"),
+        ("gate 2", "-0.057"),
+        ("curvature 2", "0.032"),
+        ("gate 1", "-0.084"),
+        ("curvature 1", "0.123"),
+    ]:
+        yield name, fall.terms[name], share
+    for rule, data, batch, median in [
+        (batch_gradient, sine, N, "0.034"),
+        (averaged_backprop, sine, N, "0.996"),
+        (batch_gradient, sine, 8, "0.040"),
+        (averaged_backprop, sine, 8, "0.094"),
+        (batch_gradient, rings, 8, "0.180"),
+        (averaged_backprop, rings, 8, "0.906"),
+    ]:
+        ends = training_data(rule, data, batch)[:, -1]
+        yield f"{rule.__name__} on {data.__name__}", float(np.median(ends)), median
 
 
 def agrees(value: float, digits: str) -> bool:
@@ -185,6 +236,98 @@ def test_circle_s_gradient_is_the_one_written_out_by_hand() -> None:
         )
 
 
+def test_valley_has_its_bottom_in_the_middle_and_one_height_on_both_sides() -> None:
+    for theta in [-1.0, 0.25, 2.0]:
+        left, bottom, right = valley_data(theta)
+        assert left.theta + right.theta == pytest.approx(2 * bottom.theta, rel=1e-12)
+        assert left.height == pytest.approx(right.height, rel=1e-12)
+        assert left.slope == pytest.approx(-right.slope, rel=1e-12)
+        assert abs(bottom.slope) <= 1e-14 * abs(left.slope)
+
+
+def test_operations_are_counted_and_grow_by_rows_only() -> None:
+    found = operations_data()
+    assert found.line_by_rows == [6 * N + 4 for N in SIZES]
+    assert found.line_by_sums == [12] * len(SIZES)
+    assert found.sigmoid_by_rows == [14 * N + 2 for N in SIZES]
+    assert count(lambda m, b: (-m + 2 * m - b / 2, 1 - b)) == 6  # by hand
+    assert count(lambda _m, _b: (1.0 + 2.0, 0.0)) == 0  # what the data alone decide is free
+
+
+def test_what_is_counted_computes_the_gradient() -> None:
+    x, y = np.random.default_rng(0).random((2, 20))
+    exact = Line(0.3, -0.2).gradient(x, y)
+    assert line_by_rows(0.3, -0.2, x, y) == pytest.approx(exact, rel=1e-12)
+    assert line_by_sums(0.3, -0.2, five_sums(x, y)) == pytest.approx(exact, rel=1e-12)
+    neuron = MLP([np.array([[0.3]])], [np.array([-0.2])], [sigmoid])
+    gradient = batch_gradient(backprop(neuron, x[:, None], y[:, None], squared_error))
+    exact = gradient.weights[0].item(), gradient.biases[0].item()
+    assert sigmoid_by_rows(0.3, -0.2, x, y) == pytest.approx(exact, rel=1e-12)
+
+
+def left_over(fall: Waterfall) -> float:
+    """Return what the terms leave of the gap, as a part of all the bars."""
+    bars = [fall.averaged, *fall.terms.values(), -fall.true]
+    return abs(sum(bars)) / sum(map(abs, bars))
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.25, 1.0, 1.5, 10.0])
+def test_the_waterfall_ends_where_it_should(spread: float) -> None:
+    assert left_over(ledger_data(spread)) < 1e-14
+
+
+def test_a_waterfall_that_ends_elsewhere_is_noticed() -> None:
+    fall = ledger_data()
+    for name in fall.terms:
+        terms = {**fall.terms, name: -fall.terms[name]}
+        assert left_over(Waterfall(fall.averaged, terms, fall.true)) > 0.01
+
+
+def test_the_gap_closes_with_the_spread_though_the_targets_differ() -> None:
+    gaps = [abs(fall.true - fall.averaged) for fall in map(ledger_data, [0, 0.25, 0.5, 1.0])]
+    assert gaps[0] < 1e-15
+    assert gaps == sorted(gaps)
+    assert max(map(abs, ledger_data(0).terms.values())) < 1e-15
+
+
+def test_the_bars_of_the_ledger_stand_where_the_last_one_ended() -> None:
+    fall = ledger_data()
+    bars = [bar for bar in ledger().findobj(Rectangle) if bar.get_gid()]
+    assert [bar.get_gid() for bar in bars] == [
+        "averaged",
+        *(name.replace(" ", "-") for name in fall.terms),
+        "true",
+    ]
+    ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars]
+    for (_, before), (start, _) in pairwise(ends[:-1]):
+        assert start == before
+    assert ends[-1] == (0, fall.true)
+    assert ends[-2][1] == pytest.approx(fall.true, rel=1e-12)
+    hollow = [to_hex(bar.get_facecolor()) == PAPER for bar in bars]
+    assert hollow == [end < start for start, end in ends]
+
+
+@pytest.mark.parametrize(("data", "batch"), [(sine, N), (sine, 8), (rings, 8)])
+def test_training_starts_alike_and_only_the_true_gradient_always_learns(
+    data: Callable[[np.random.Generator], tuple[Any, Any]], batch: int
+) -> None:
+    true, averaged = (
+        training_data(rule, data, batch) for rule in (batch_gradient, averaged_backprop)
+    )
+    assert true.shape == averaged.shape == (5, 51)
+    assert np.array_equal(true[:, 0], averaged[:, 0])
+    assert (true[:, -1] < true[:, 0] / 4).all()
+    assert (true[:, -1] < averaged[:, -1]).all()
+    assert not (averaged[:, -1] < averaged[:, 0] / 4).all() or (data, batch) == (sine, 8)
+
+
+def test_training_is_the_same_each_time() -> None:
+    kept = training_data(batch_gradient, rings, 8)
+    assert np.array_equal(training_data.__wrapped__(batch_gradient, rings, 8), kept)
+    with pytest.raises(ValueError, match="read-only"):
+        kept[0, 0] = 0
+
+
 @pytest.mark.parametrize(
     ("draw", "said"),
     [
@@ -193,6 +336,10 @@ def test_circle_s_gradient_is_the_one_written_out_by_hand() -> None:
         (two_descents, ["true, J = 0.050", "averaged, J = 1.151", "rail: m − 1.5 b = 0"]),
         (cut, ["10 targets, mean loss 3", "right 0.1", "right 1.2", "mean of means 2.0"]),
         (circle, ["0.056", "−0.022", "0.069", "0.134", "0.300", "0.040"]),
+        (valley, ["J = 3.5, twice", "slope −6.5", "slope 6.5", "1.857"]),
+        (operations, ["a line, by its five sums: 12", "10,000", "1,000", "1,000"]),
+        (ledger, ["−0.224", "+0.280", "−0.057", "+0.032", "−0.084", "+0.123", "0.070"]),
+        (training, ["averaged\n0.996", "true\n0.034", "averaged\n0.906", "true\n0.180"]),
     ],
 )
 def test_a_figure_says_its_numbers(draw: Callable[[], Figure], said: list[str]) -> None:
