@@ -1,6 +1,7 @@
 """gradexplain: which averages commute with the gradient."""
 
 from gradexplain.activations import Activation, gelu, identity, relu, sigmoid, softplus, tanh
+from gradexplain.audit import Report, Verdict, assert_accumulates, audit_accumulation, sketch
 from gradexplain.gradients import batch_gradient, per_example_gradients, per_example_norms
 from gradexplain.ledger import Ledger, gap_ledger
 from gradexplain.line import Line
@@ -22,7 +23,11 @@ __all__ = [
     "Ledger",
     "Line",
     "Loss",
+    "Report",
     "Trace",
+    "Verdict",
+    "assert_accumulates",
+    "audit_accumulation",
     "averaged_backprop",
     "backprop",
     "batch_gradient",
@@ -38,6 +43,7 @@ __all__ = [
     "relu",
     "sigmoid",
     "signed_error",
+    "sketch",
     "softmax_cross_entropy",
     "softplus",
     "squared_error",

@@ -1,0 +1,78 @@
+"""For each verdict: what to do, and which causes to ask after, each with how to tell."""
+
+from gradexplain.audit.case import Verdict
+
+TO_DO = {
+    Verdict.EXACT: "Nothing.",
+    Verdict.RESCALED: "Divide once, in one place; or pass expect_factor if the factor is meant.",
+    Verdict.MEAN_OF_MEANS: "Add up summed losses, and divide them by the count of the whole batch.",
+    Verdict.MEAN_OF_GROUP_MEANS: "Add up the counts over all groups, and divide by that total.",
+    Verdict.DROPPED: "Zero the gradients once a step, before its first part; use every part.",
+    Verdict.REWEIGHTED: "Compare the loop's weight of each part with count / total count.",
+    Verdict.UNEVEN: "Compare how the gradients listed above are added up and reduced.",
+    Verdict.EXTRA_TERM: "Read A before the optimiser adds to it; zero the gradients between steps.",
+    Verdict.COUNTS_DIFFER: "Hand in the counts that the loss divides by: unmasked targets.",
+    Verdict.NOT_A_MEAN: "Don't split this loss, or compute what couples examples batch-wide.",
+    Verdict.NOT_REPRODUCIBLE: "Fix the seeds, or switch dropout off, and record A and parts again.",
+    Verdict.UNEXPLAINED: "Record A and parts at the same parameters, before clipping and decay.",
+    Verdict.AMBIGUOUS: "Audit a batch of parts with unequal counts and different contents.",
+}
+
+QUESTIONS: dict[Verdict, tuple[str, ...]] = {
+    Verdict.EXACT: (),
+    Verdict.RESCALED: (
+        "Is the whole gradient clipped? Then the factor is below 1 and changes every step.",
+        "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
+        "Do workers add up where they should average? Then the factor is their number.",
+    ),
+    Verdict.MEAN_OF_MEANS: (
+        "Is the loss a mean, divided by the number of parts? Then the weights are all 1/K.",
+        "Are the parts handed in gradients of sums? Then the weights are all 1/n: hand in means.",
+        "Does an all-reduce average over workers with unequal counts?",
+    ),
+    Verdict.MEAN_OF_GROUP_MEANS: (
+        "Does each worker divide by its own count before the all-reduce averages?",
+        "Is a mean taken per sequence, or per device, before the mean of all?",
+    ),
+    Verdict.DROPPED: (
+        "Are gradients zeroed after every backward pass? Then only the last part is left.",
+        "Is the last, short part of an epoch thrown away? Then its weight alone is zero.",
+        "Does a NaN or overflow check skip parts? Then the dropped parts vary.",
+    ),
+    Verdict.REWEIGHTED: (
+        "Is each part clipped by itself? Then long gradients weigh too little, short ones rightly.",
+        "Does the loss have class weights? Then the right counts are sums of weights.",
+        "Were labels counted before they are shifted, or padding counted as targets?",
+    ),
+    Verdict.UNEVEN: (
+        "Are some parameters split over workers? Then their factor is the number of workers.",
+        "Are some parameters frozen, or clipped by themselves?",
+        "Are some gradients zeroed, or reduced, at another time than the rest?",
+    ),
+    Verdict.EXTRA_TERM: (
+        "Is the column the parameters? Then its coefficient is the weight decay.",
+        "Is it the gradient of the step before? At 1, it was not zeroed; below, it is momentum.",
+    ),
+    Verdict.COUNTS_DIFFER: (
+        "Are masked or padded targets counted? Count those that the loss counts.",
+        "Are the parts gradients of sums? Then F weighs them all alike.",
+        "Is the loss a function of a mean, like RMSE? Then no counts are right.",
+        "Does the loss have class weights? Then the counts are sums of weights.",
+    ),
+    Verdict.NOT_A_MEAN: (
+        "Do examples see each other (BatchNorm, contrastive losses)? Then the loss can't be split.",
+        "Is there dropout or noise? Compute a part twice and pass it as `again`.",
+        "Was F computed at other parameters, before or after an update?",
+    ),
+    Verdict.NOT_REPRODUCIBLE: (
+        "Is there dropout? The same seed before each backward pass gives the same masks.",
+        "Is the hardware not deterministic? Then pass the arithmetic it uses, such as 'tfloat32'.",
+    ),
+    Verdict.UNEXPLAINED: (
+        "Is there weight decay? Pass the parameters: extra={'theta': parameters}.",
+        "Momentum, or gradients not zeroed? Pass the step before: extra={'previous': gradient}.",
+        "Is there dropout or noise? Compute a part twice and pass it as `again`.",
+        "Are gradients clipped number by number, or compressed? Read A before that.",
+    ),
+    Verdict.AMBIGUOUS: (),
+}

@@ -1,0 +1,131 @@
+"""Weightings that have a name: what training loops do by mistake, and how they are recognised."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from gradexplain.audit.case import Case, Verdict, digits, places
+from gradexplain.audit.gram import Vector
+
+
+def candidates(case: Case) -> list[tuple[Verdict, str, Vector]]:
+    """Return the weightings that a loop may use, up to a factor, each once; the right one first."""
+    found = [(Verdict.RESCALED, "is the mean gradient", case.right)]
+    for verdict, text, weights in [*_alike(case), *_grouped(case)]:
+        if not any(case.same(known, weights) for _, _, known in found):
+            found.append((verdict, text, weights))
+    return found
+
+
+def lookalikes(case: Case, right: Vector) -> list[str]:
+    """Return the faults that would have left this same A, where A has these weights.
+
+    A part left out can look like another factor: the rest may have been renormalised.
+    """
+    A, found = case.accumulated, []
+    doubtful = (right != 0) & (np.abs(A.weights) <= A.blur(np.zeros_like(right)))
+    for gone in [*np.diag(doubtful)[doubtful], doubtful] if doubtful.any() else []:
+        for _, _, weights in candidates(case):
+            rest = np.where(gone, 0, weights)
+            renormalised = rest / rest.sum() if rest.sum() > 0 else rest
+            if A.fits(rest) or A.fits(renormalised):
+                found.append(f"one without {places(np.flatnonzero(gone))}")
+    return list(dict.fromkeys(found))
+
+
+def factor_names(case: Case, factor: float, blur: float) -> list[str]:
+    """Return every common reason for a factor that lies within its blur."""
+    K, n = len(case.right), float(case.known.counts.sum()) if case.known.counts is not None else 0.0
+    groups = len(set(case.known.groups or ()))
+    known = {
+        f"K = {K}: summed over the parts, never divided": K,
+        f"1/K = 1/{K}: divided by the number of parts once too often": 1 / K,
+        f"the number of groups, {groups}: summed over the groups, never divided": groups,
+        f"1/{groups}: divided by the number of groups once too often": 1 / max(groups, 1),
+        f"n = {n:g}: summed over the targets, never divided": n,
+        f"1/n = 1/{n:g}: divided by the total count once too often": 1 / max(n, 1e-300),
+        f"K/n = {K}/{n:g}: the parts handed in are sums, not means; then A may well be right": (
+            K / max(n, 1e-300)
+        ),
+        f"n/K = {n:g}/{K}: multiplied by the mean count": n / K,
+    }
+    near = max(blur, 1e-6 * abs(factor))
+    names = [
+        name for name, value in known.items() if value > 0 and abs(abs(factor) - value) <= near
+    ]
+    power = round(np.log2(abs(factor))) if factor else 0
+    if abs(power) >= 4 and abs(abs(factor) - 2.0**power) <= near:
+        names.append(f"2^{power}: a loss scale that was not taken out")
+    return names
+
+
+def proportions(case: Case, gone: npt.NDArray[np.bool_]) -> tuple[str, Vector, float, float] | None:
+    """Return the named weighting that the parts not gone keep among them, its factor and blur."""
+    A, kept = case.accumulated, ~gone
+    for text, weights in [("", case.right), (", every part alike", np.ones(len(kept)) / len(kept))]:
+        rest = np.where(kept, weights, 0.0)
+        factor, blur = A.factor(rest)
+        if np.isfinite(blur) and A.fits(factor * rest):
+            return text, rest, factor, blur
+    return None
+
+
+def patterns(case: Case) -> Iterator[str]:
+    """Yield what is known about weights that are neither right nor alike."""
+    A, right, w = case.accumulated, case.right, case.accumulated.weights
+    reordered = np.empty_like(right)
+    reordered[np.argsort(w)] = np.sort(right)
+    if A.fits(reordered):
+        yield "the right weights in another order: counts and parts are not paired as they were"
+    ratio = np.round(np.divide(w, right, out=np.ones_like(w), where=right > 0))
+    if set(ratio.tolist()) == {1.0, 2.0} and A.fits(ratio * right):
+        yield f"{places(np.flatnonzero(ratio == 2))} counted twice"
+    if case.known.counts is not None:
+        yield from _from_counts(case, case.known.counts)
+    if (w < -A.blur(w)).any():
+        yield f"negative weights: {places(np.flatnonzero(w < -A.blur(w)))}"
+    if np.all(w <= right + A.blur(right)) and np.all(w > 0):
+        low = float(np.min(w[right > 0] / right[right > 0]))
+        yield f"no part weighs more than it should, the least {digits(low)} times: clipped parts?"
+
+
+def _from_counts(case: Case, counts: Vector) -> Iterator[str]:
+    K, positive = len(counts), bool(np.all(counts > 0))
+    known = [
+        ("the squares of the counts: weighed by the count twice", counts**2),
+        ("one target too many in each part: counted before the labels are shifted", counts + 1),
+        ("one target too few in each part: counted after the labels are shifted", counts - 1),
+    ]
+    if positive:
+        known.append(("one over the counts: divided by the count twice", 1 / counts))
+    for text, weights in known:
+        if weights.sum() > 0 and K > 1:
+            factor, blur = case.accumulated.factor(weights / weights.sum())
+            if np.isfinite(blur) and case.accumulated.fits(factor * weights / weights.sum()):
+                yield f"in proportion to {text}"
+
+
+def _alike(case: Case) -> Iterator[tuple[Verdict, str, Vector]]:
+    K = len(case.right)
+    yield Verdict.MEAN_OF_MEANS, "weighs every part alike", np.full(K, 1 / K)
+
+
+def _grouped(case: Case) -> Iterator[tuple[Verdict, str, Vector]]:
+    """Yield means that are right inside the groups but not across them, and the like."""
+    if case.known.groups is None:
+        return
+    labels = list(dict.fromkeys(case.known.groups))
+    member = np.array([[label == own for own in case.known.groups] for label in labels], float)
+    parts, G = member.sum(axis=1), len(labels)
+    across = member @ case.right
+    inside = member / parts[:, np.newaxis]
+    verdict = Verdict.MEAN_OF_GROUP_MEANS
+    if np.all(across > 0):
+        yield (
+            verdict,
+            "weighs every group alike",
+            (case.right * member / across[:, np.newaxis]).sum(0) / G,
+        )
+    yield verdict, "weighs every group alike, and in it every part", inside.sum(axis=0) / G
+    yield verdict, "weighs the groups rightly, but in each every part alike", across @ inside

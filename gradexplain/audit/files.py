@@ -1,0 +1,186 @@
+"""Gradients in .npz and .safetensors files, read one array at a time, by code that trusts no file.
+
+safetensors: eight bytes give the length of a JSON header, which gives each tensor's dtype, shape
+and place in the bytes that follow (https://github.com/huggingface/safetensors#format).
+"""
+
+import json
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradexplain.audit.tensors import Tensor, widen_bfloat16
+
+_HEADER = 100_000_000  # bytes: the format's own limit
+_SWELL = 200  # a file may grow so many times when unpacked; gradients hardly shrink at all
+_ROOM = 1 << 26  # bytes that it may grow to in any case
+_AXES = 64  # as many as NumPy allows
+_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4"}
+
+
+class Stored(Mapping[str, object]):
+    """Arrays by name, each read from its file when it is asked for."""
+
+    def __init__(self, loaders: Mapping[str, Callable[[], object]]) -> None:
+        """Hold a function per name that returns its array."""
+        self._loaders = dict(loaders)
+
+    def __getitem__(self, name: str) -> object:
+        """Read the array of this name."""
+        return self._loaders[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names, in the file's order."""
+        return iter(self._loaders)
+
+    def __len__(self) -> int:
+        """Return how many arrays there are."""
+        return len(self._loaders)
+
+    def under(self, prefix: str) -> "Stored":
+        """Return the arrays named `prefix/name`, by name; or the one named `prefix`, by ''."""
+        if prefix in self._loaders:
+            return Stored({"": self._loaders[prefix]})
+        start = f"{prefix}/"
+        return Stored({n[len(start) :]: f for n, f in self._loaders.items() if n.startswith(start)})
+
+
+def open_arrays(path: str | Path) -> Stored:
+    """Open a .npz or .safetensors file without reading its arrays.
+
+    Raises:
+        ValueError: the name ends otherwise, or the file is damaged or declares what it can't hold.
+        OSError: there is no such file, or it can't be read.
+    """
+    path = Path(path)
+    readers = {".npz": _open_npz, ".safetensors": _open_safetensors}
+    if path.suffix not in readers:
+        raise ValueError(f"{path.name} must end in .npz or .safetensors")
+    return Stored(readers[path.suffix](path))
+
+
+def _open_npz(path: Path) -> dict[str, Callable[[], object]]:
+    try:
+        archive = zipfile.ZipFile(path)
+        members = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as damage:
+        raise ValueError(f"{path.name} must be a file that numpy.savez wrote: {damage}") from None
+    packed, unpacked = path.stat().st_size, sum(member.file_size for member in members)
+    if unpacked > _SWELL * packed + _ROOM:
+        raise ValueError(
+            f"{path.name} must not unpack to more than {_SWELL} times its size, but {packed} bytes "
+            f"declare {unpacked}: write it with numpy.savez, not savez_compressed"
+        )
+    names = [member.filename.removesuffix(".npy") for member in members]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{path.name} must name each array once")
+
+    def loader(member: zipfile.ZipInfo) -> Callable[[], object]:
+        return lambda: _read_npy(path.name, archive, member)
+
+    return {name: loader(member) for name, member in zip(names, members, strict=True)}
+
+
+def _read_npy(file: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    try:
+        with archive.open(member) as stream:
+            version = np.lib.format.read_magic(stream)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(stream)
+            length = math.prod(shape) * dtype.itemsize
+            if stream.tell() + length != member.file_size:
+                raise ValueError(f"its shape {shape} needs {length} bytes")
+        with archive.open(member) as stream:
+            array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+            return array
+    except _DAMAGE as damage:
+        raise ValueError(f"{file} must hold a sound array {member.filename}: {damage}") from None
+
+
+#: What NumPy's and Python's readers raise on bytes that are not what they say.
+_DAMAGE: tuple[type[Exception], ...] = (ValueError, TypeError, EOFError, RuntimeError, SyntaxError)
+_DAMAGE += (zipfile.BadZipFile, zlib.error, OverflowError, MemoryError)
+
+
+def _open_safetensors(path: Path) -> dict[str, Callable[[], object]]:
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 or length > min(size - 8, _HEADER):
+            raise ValueError(f"{path.name} must have a header of at most {max(size - 8, 0)} bytes")
+        header = _parsed(path.name, stream.read(length))
+    header.pop("__metadata__", None)
+    room = size - 8 - length
+    places = sorted(_place(path.name, name, entry, room) for name, entry in header.items())
+    ends = [0, *(end for _, end, _ in places)]
+    for (begin, _, name), free in zip(places, ends, strict=False):
+        if begin < free:
+            raise ValueError(f"{path.name} must keep its tensors apart, but {name!r} overlaps")
+    mapped = np.memmap(path, np.uint8, "r", 8 + length) if room else np.zeros(0, np.uint8)
+
+    def loader(entry: dict[str, Any]) -> Callable[[], object]:
+        return lambda: _view(mapped, entry)
+
+    return {name: loader(entry) for name, entry in header.items()}
+
+
+def _parsed(file: str, text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as damage:
+        raise ValueError(f"{file} must begin with a sound JSON header: {damage}") from None
+    if not isinstance(header, dict):
+        raise ValueError(f"{file} must begin with a JSON header that names tensors")  # noqa: TRY004
+    return header
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a name is given twice")
+    return dict(pairs)
+
+
+def _place(file: str, name: str, entry: object, room: int) -> tuple[int, int, str]:
+    """Check a tensor's entry and return where it begins and ends."""
+    known: dict[str, Any] = entry if isinstance(entry, dict) else {}
+    dtype, shape, place = known.get("dtype"), known.get("shape"), known.get("data_offsets")
+    if dtype not in _TYPES:
+        raise ValueError(f"{file} must give {name!r} a dtype of {', '.join(_TYPES)}, not {dtype!r}")
+    if not _sizes(shape) or not _sizes(place) or shape is None or place is None or len(place) != 2:
+        raise ValueError(f"{file} must give {name!r} a shape and two data_offsets")
+    begin, end = place
+    if (
+        not begin <= end <= room
+        or math.prod(shape) * np.dtype(_TYPES[dtype]).itemsize != end - begin
+    ):
+        raise ValueError(
+            f"{file} must hold {name!r} of {dtype} and shape {shape} in bytes {begin} to {end}, "
+            f"of {room}"
+        )
+    return begin, end, name
+
+
+def _sizes(value: Any) -> bool:  # noqa: ANN401 - whatever JSON held
+    return (
+        isinstance(value, list)
+        and len(value) <= _AXES
+        and all(type(n) is int and n >= 0 for n in value)
+    )
+
+
+def _view(mapped: npt.NDArray[np.uint8], entry: dict[str, Any]) -> object:
+    begin, end = entry["data_offsets"]
+    array: npt.NDArray[Any] = mapped[begin:end].view(_TYPES[entry["dtype"]])
+    if entry["dtype"] == "BF16":
+        return Tensor(widen_bfloat16(array), tuple(entry["shape"]), "bfloat16")
+    return array.reshape(entry["shape"])
