@@ -38,6 +38,7 @@ house = style.context(
             "text.color": INK,
             "text.parse_math": False,
             "lines.solid_capstyle": "round",
+            "svg.fonttype": "none",
         },
     ]
 )

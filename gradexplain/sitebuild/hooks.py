@@ -1,5 +1,6 @@
 """MkDocs hooks: what needs the whole site, and what goes into a page's head."""
 
+import os
 import re
 import shutil
 import sys
@@ -22,6 +23,7 @@ def on_pre_build(**_: object) -> None:
     _classes.clear()
     _nav.clear()
     figures.forget_code()
+    os.environ["JUPYTER_CONFIG_DIR"] = str(notebooks.JUPYTER)
 
 
 def on_nav(nav: Navigation, **_: object) -> None:
@@ -29,9 +31,16 @@ def on_nav(nav: Navigation, **_: object) -> None:
     _nav.append(nav)
 
 
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
+    """Read a notebook's description, which is no front matter to MkDocs."""
+    if page.file.src_uri.endswith(".py"):
+        page.meta["description"] = notebooks.description(markdown)
+    return markdown
+
+
 def on_page_content(html: str, page: Page, **_: object) -> str:
     """Take a notebook's cells out of the plugin's page."""
-    return notebooks.cells(html) if page.file.src_uri.startswith("lab/") else html
+    return notebooks.cells(html, page.file.name) if page.file.src_uri.endswith(".py") else html
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:

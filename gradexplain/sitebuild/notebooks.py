@@ -5,29 +5,52 @@ addresses of other hosts. Here the cells are taken out, their formulas drawn, th
 """
 
 import re
+from base64 import b64decode
+from pathlib import Path
 
 from bs4 import BeautifulSoup, Tag
+from markdown.extensions.toc import slugify
 
-from gradexplain.figures.style import PALETTE
-from gradexplain.sitebuild import formulas
+from gradexplain.sitebuild import formulas, svg
 
+JUPYTER = Path(__file__).with_name("jupyter")  # its configuration: no port on the network
 _FORMULA = re.compile(r"\$\$(?P<display>.+?)\$\$|\$(?P<inline>[^$]+?)\$", re.DOTALL)
+_DESCRIPTION = re.compile(r"^#   description: (.+)$", re.MULTILINE)
+_DOWNLOAD = """
+<p><a href="{name}.py" download>Download this notebook</a>, a Python file for Jupyter with Jupytext,
+for VS Code or for plain Python.</p>
+"""
 
 
-def cells(page: str) -> str:
+def description(source: str) -> str:
+    """Return what the notebook's header says of it, for previews and lists.
+
+    Raises:
+        ValueError: the header says nothing.
+    """
+    found = _DESCRIPTION.search(source)
+    if found is None:
+        raise ValueError("a notebook's header must hold a line `#   description: what it shows`")
+    return found[1]
+
+
+def cells(page: str, name: str) -> str:
     """Return the notebook's cells, in order, as the site's own Markdown would have come out.
 
     Raises:
-        ValueError: there is no cell, or an output is of a kind that the site cannot show.
+        ValueError: it begins with no heading and answer, an output is neither text nor SVG, or a
+            drawing has no title or a colour of its own.
     """
     soup = BeautifulSoup(page, "html.parser")
     found = soup.select(".jp-RenderedMarkdown, .highlight-ipynb, .jp-OutputArea-output")
-    if not found:
-        raise ValueError("the notebook must have a cell, but the plugin's page has none")
-    return "\n".join(_cell(cell) for cell in found)
+    content = "\n".join(_cell(cell, f"{name}-{place}") for place, cell in enumerate(found))
+    answer = re.match(r"\s*<h1.*?</h1>\s*<p>.*?</p>", content, re.DOTALL)
+    if answer is None:
+        raise ValueError(f"the notebook {name} must begin with a heading and its answer")
+    return answer[0] + _DOWNLOAD.format(name=name) + content[answer.end() :]
 
 
-def _cell(cell: Tag) -> str:
+def _cell(cell: Tag, name: str) -> str:
     classes = cell.get_attribute_list("class")
     if "jp-RenderedMarkdown" in classes:
         return _words(cell)
@@ -38,12 +61,20 @@ def _cell(cell: Tag) -> str:
         text = _first(cell, "pre").decode_contents()
         return f'<div class="highlight gx-output"><pre><code>{text}</code></pre></div>'
     if "jp-RenderedSVG" in classes:
-        return f'<figure class="gx-figure">{_drawing(str(_first(cell, "svg")))}</figure>'
+        encoded = str(_first(cell, "img")["src"]).partition("base64,")[2]
+        drawing = svg.inline_saved_svg(b64decode(encoded).decode(), name)
+        return f'<figure class="gx-figure">{drawing}</figure>'
     raise ValueError(f"a notebook's output must be text or SVG, not {' '.join(map(str, classes))}")
 
 
 def _words(cell: Tag) -> str:
     for link in cell.select("a.anchor-link"):
+        heading = link.parent
+        if heading is not None:  # with the address that the page's list of sections gives it
+            link.extract()
+            heading["id"] = slugify(heading.get_text(), "-")
+            link["href"] = f"#{heading['id']}"
+            heading.append(link)
         link["class"], link.string = "headerlink", "#"
         link["title"] = "Link to this section"
     return _FORMULA.sub(_formula, cell.decode_contents())
@@ -55,12 +86,6 @@ def _formula(match: re.Match[str]) -> str:
     if not match["display"]:
         return drawn
     return f'<div class="gx-formula" tabindex="0" role="group" aria-label="formula">{drawn}</div>'
-
-
-def _drawing(svg: str) -> str:
-    for color, variable in PALETTE.items():
-        svg = svg.replace(color, f"var({variable})")
-    return svg
 
 
 def _first(cell: Tag, name: str) -> Tag:

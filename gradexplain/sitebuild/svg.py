@@ -33,7 +33,29 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> str:
     Raises:
         ValueError: the figure uses a colour outside the palette, or a bitmap.
     """
-    root = _tree(figure, name)
+    return _inline(_tree(figure, name), name, alt)
+
+
+def inline_saved_svg(saved: str, name: str) -> str:
+    """Return an SVG that a notebook saved, the same way; its title says what a reader would see.
+
+    Raises:
+        ValueError: it has no title, uses a colour outside the palette, or holds a bitmap.
+    """
+    root = ET.fromstring(saved)  # noqa: S314 - a notebook of ours wrote it a moment ago
+    title = root.find(f"{{{_SVG}}}title")
+    if title is None or not title.text:
+        raise ValueError(f'figure {name} must be saved with metadata={{"Title": what it shows}}')
+    return _inline(root, name, title.text)
+
+
+def standalone_svg(figure: "Figure", name: str, alt: str) -> str:
+    """Return the same drawing as a file that carries its own light and dark palette."""
+    body = inline_svg(figure, name, alt).replace("<svg ", f'<svg xmlns="{_SVG}" ', 1)
+    return body.replace(">", f"><style>{_palette_css()}</style>", 1) + "\n"
+
+
+def _inline(root: ET.Element, name: str, alt: str) -> str:
     _drop_what_a_page_needs_not(root)
     _follow_the_palette(root, name)
     _own_ids(root, name)
@@ -49,13 +71,8 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> str:
             "style": "stroke-linejoin: round; stroke-linecap: butt",
         }
     )
+    ET.register_namespace("", _SVG)
     return ET.tostring(root, encoding="unicode").replace(f' xmlns="{_SVG}"', "")
-
-
-def standalone_svg(figure: "Figure", name: str, alt: str) -> str:
-    """Return the same drawing as a file that carries its own light and dark palette."""
-    body = inline_svg(figure, name, alt).replace("<svg ", f'<svg xmlns="{_SVG}" ', 1)
-    return body.replace(">", f"><style>{_palette_css()}</style>", 1) + "\n"
 
 
 def _tree(figure: "Figure", name: str) -> ET.Element:
@@ -66,16 +83,15 @@ def _tree(figure: "Figure", name: str) -> ET.Element:
         figure.savefig(
             buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
-    ET.register_namespace("", _SVG)
     return ET.fromstring(buffer.getvalue())  # noqa: S314 - matplotlib wrote it a moment ago
 
 
 def _drop_what_a_page_needs_not(root: ET.Element) -> None:
-    """Remove metadata, emptied definitions, and the style sheet that would leak into the page."""
+    """Remove words about it, emptied definitions, and the style sheet that would leak out of it."""
     for parent in list(root.iter()):
         for child in list(parent):
             tag = child.tag.removeprefix(f"{{{_SVG}}}")
-            if tag in {"metadata", "style"} or (tag == "defs" and len(child) == 0):
+            if tag in {"metadata", "style", "title"} or (tag == "defs" and len(child) == 0):
                 parent.remove(child)
 
 
