@@ -16,7 +16,9 @@ from gradexplain.sitebuild import formulas
 from gradexplain.sitebuild.notebooks import cells, description
 
 NOTEBOOKS = sorted((ROOT / "docs" / "lab").glob("*.py"))
-DRAWING = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><title>What it shows</title>
+DRAWING = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">
+<title>A &amp; B</title><metadata>
+<description xmlns="http://purl.org/dc/elements/1.1/">What it shows</description></metadata>
 <g id="patch_1"><path style="stroke: {TRUE}; fill: none"/></g></svg>"""
 IMAGE = f'<img src="data:image/svg+xml;base64,{b64encode(DRAWING.encode()).decode()}">'
 PAGE = f"""
@@ -55,7 +57,9 @@ def test_a_drawing_follows_the_palette_and_says_what_it_shows() -> None:
     page = cells(PAGE, "a_net")
     assert "stroke: var(--gx-true)" in page
     assert 'viewBox="0 0 9 9" role="img" aria-label="What it shows"' in page
+    assert "</svg><figcaption>A &amp; B</figcaption></figure>" in page
     assert "<title>" not in page
+    assert "metadata" not in page
 
 
 def test_the_notebook_can_be_downloaded_right_below_the_answer() -> None:
@@ -76,7 +80,7 @@ def test_the_notebook_can_be_downloaded_right_below_the_answer() -> None:
         (PAGE.replace("\\bar x", "\\baar x"), "^KaTeX refuses the formula"),
         (
             PAGE.replace(IMAGE, '<img src="data:image/svg+xml;base64,PHN2Zy8+">'),
-            '^figure a_net-3 must be saved with metadata={"Title": what it shows}$',
+            '^figure a_net-3 must be saved with metadata={"Title": a caption, "Description": an',
         ),
     ],
 )

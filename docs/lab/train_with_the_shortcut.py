@@ -92,16 +92,16 @@ def learned():
     losses.set_yticks([0.01, 0.1, 1], ["0.01", "0.1", "1"])
     losses.minorticks_off()
     drawn = io.StringIO()
-    told = {"Title": seen}
-    figure.savefig(drawn, format="svg", transparent=True, metadata=told)
+    figure.savefig(drawn, format="svg", transparent=True, metadata=words)
     return SVG(drawn.getvalue())
 
 
-seen = (
-    "Above, targets in the shape of a V: the true net follows them, "
-    "both averaged nets do not. Below, the mean loss: the true one "
-    "keeps falling, the averaged ones turn flat."
-)
+words = {
+    "Title": "Targets as dots, and what each gradient made of the same start.",
+    "Description": "Above, targets in the shape of a V: the true net follows "
+    "them, both averaged nets cross them. Below, the mean loss: the true one "
+    "falls on, the averaged ones turn flat.",
+}
 learned()
 
 # %% [markdown]

@@ -4,6 +4,7 @@ The plugin executes a notebook and wraps it in JupyterLab's own look, some 600 K
 addresses of other hosts. Here the cells are taken out, their formulas drawn, their ids dropped.
 """
 
+import html
 import re
 from base64 import b64decode
 from pathlib import Path
@@ -39,7 +40,7 @@ def cells(page: str, name: str) -> str:
 
     Raises:
         ValueError: it begins with no heading and answer, an output is neither text nor SVG, or a
-            drawing has no title or a colour of its own.
+            drawing has no caption, no alt text or colours of its own.
     """
     soup = BeautifulSoup(page, "html.parser")
     found = soup.select(".jp-RenderedMarkdown, .highlight-ipynb, .jp-OutputArea-output")
@@ -62,8 +63,9 @@ def _cell(cell: Tag, name: str) -> str:
         return f'<div class="highlight gx-output"><pre><code>{text}</code></pre></div>'
     if "jp-RenderedSVG" in classes:
         encoded = str(_first(cell, "img")["src"]).partition("base64,")[2]
-        drawing = svg.inline_saved_svg(b64decode(encoded).decode(), name)
-        return f'<figure class="gx-figure">{drawing}</figure>'
+        drawing, caption = svg.inline_saved_svg(b64decode(encoded).decode(), name)
+        caption = f"<figcaption>{html.escape(caption)}</figcaption>"
+        return f'<figure class="gx-figure">{drawing}{caption}</figure>'
     raise ValueError(f"a notebook's output must be text or SVG, not {' '.join(map(str, classes))}")
 
 

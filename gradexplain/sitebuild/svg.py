@@ -19,6 +19,7 @@ DARK = {
     "--gx-paper": "#1e2129",
 }
 _SVG = "http://www.w3.org/2000/svg"
+_DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"  # where matplotlib puts what it is told
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _PAINTED = {f"{{{_SVG}}}{tag}" for tag in ("path", "use", "text")}
 _DEFAULT_ID = re.compile(
@@ -36,17 +37,21 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> str:
     return _inline(_tree(figure, name), name, alt)
 
 
-def inline_saved_svg(saved: str, name: str) -> str:
-    """Return an SVG that a notebook saved, the same way; its title says what a reader would see.
+def inline_saved_svg(saved: str, name: str) -> tuple[str, str]:
+    """Return an SVG that a notebook saved, the same way, and its title, the figure's caption.
 
     Raises:
-        ValueError: it has no title, uses a colour outside the palette, or holds a bitmap.
+        ValueError: it has no title or description, uses a colour outside the palette, or holds a
+            bitmap.
     """
     root = ET.fromstring(saved)  # noqa: S314 - a notebook of ours wrote it a moment ago
-    title = root.find(f"{{{_SVG}}}title")
-    if title is None or not title.text:
-        raise ValueError(f'figure {name} must be saved with metadata={{"Title": what it shows}}')
-    return _inline(root, name, title.text)
+    title, alt = root.findtext(f"{{{_SVG}}}title"), root.findtext(f".//{_DUBLIN_CORE}description")
+    if not title or not alt:
+        raise ValueError(
+            f'figure {name} must be saved with metadata={{"Title": a caption, "Description": an '
+            "alt text}"
+        )
+    return _inline(root, name, alt), title
 
 
 def standalone_svg(figure: "Figure", name: str, alt: str) -> str:
