@@ -8,7 +8,7 @@
 # ---
 
 # %% [markdown]
-# # Mean of means
+# # Mend a loop
 #
 # A loop that divides each mean loss by the number of micro-batches gives every micro-batch the same
 # weight, however few targets it holds. The audit reads those weights off the gradients; dividing

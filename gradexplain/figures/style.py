@@ -39,6 +39,7 @@ house = style.context(
             "text.parse_math": False,
             "lines.solid_capstyle": "round",
             "svg.fonttype": "none",
+            "svg.hashsalt": "gradexplain",  # or its ids differ from one drawing to the next
         },
     ]
 )

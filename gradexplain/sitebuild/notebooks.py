@@ -44,8 +44,8 @@ def cells(page: str, name: str) -> str:
     """
     soup = BeautifulSoup(page, "html.parser")
     found = soup.select(".jp-RenderedMarkdown, .highlight-ipynb, .jp-OutputArea-output")
-    content = "\n".join(_cell(cell, f"{name}-{place}") for place, cell in enumerate(found))
-    answer = re.match(r"\s*<h1.*?</h1>\s*<p>.*?</p>", content, re.DOTALL)
+    content = "\n".join(_cell(cell, f"{name}-{place}") for place, cell in enumerate(found)).strip()
+    answer = re.match(r"<h1.*?</h1>\s*<p>.*?</p>", content, re.DOTALL)
     if answer is None:
         raise ValueError(f"the notebook {name} must begin with a heading and its answer")
     return answer[0] + _DOWNLOAD.format(name=name) + content[answer.end() :]
