@@ -57,7 +57,8 @@ def find(site: Path) -> Iterator[Find]:
     def ask(kind: int, data: object) -> list[dict[str, list[list[dict[str, str]]]]]:
         engine.eval(f"told = []; hear({{ data: {json.dumps({'type': kind, 'data': data})} }}); 0")
         return [
-            answer.get("data", {}) for answer in json.loads(engine.eval("JSON.stringify(told)"))
+            answer.get("data", {})
+            for answer in json.loads(str(engine.eval("JSON.stringify(told)")))
         ]
 
     def found(query: str) -> list[str]:

@@ -23,7 +23,8 @@ def on_pre_build(**_: object) -> None:
     _classes.clear()
     _nav.clear()
     figures.forget_code()
-    os.environ["JUPYTER_CONFIG_DIR"] = str(notebooks.JUPYTER)
+    if os.name == "posix":  # elsewhere a kernel has nothing but ports to talk through
+        os.environ["JUPYTER_CONFIG_DIR"] = str(notebooks.JUPYTER)
 
 
 def on_nav(nav: Navigation, **_: object) -> None:
@@ -34,7 +35,8 @@ def on_nav(nav: Navigation, **_: object) -> None:
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Give a notebook what front matter gives a page; found in a search, it comes after those."""
     if page.file.src_uri.endswith(".py"):
-        page.meta |= {"description": notebooks.description(markdown), "search": {"boost": 0.5}}
+        page.meta["description"] = notebooks.description(markdown)
+        page.meta["search"] = {"boost": 0.5}
     return markdown
 
 
