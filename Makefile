@@ -29,7 +29,7 @@ $(READY): pyproject.toml requirements.lock
 	@touch $(READY)
 
 serve: $(READY) ## show the site at http://127.0.0.1:8000/ and follow edits
-	$(RUN) -m mkdocs serve --strict
+	KEEP_NOTEBOOKS=true $(RUN) -m mkdocs serve --strict
 
 test: $(READY) ## run every test that needs no browser
 	$(RUN) -m pytest -m "not bad_input" --jaxtyping-packages=gradexplain,shapes.checked

@@ -1,5 +1,9 @@
 """Sybil over the pages, the README and the docstrings: each block runs, each number is checked."""
 
+from pathlib import Path
+
+import pytest
+from building import build
 from derivations import parse_derivations
 from parsers import ROOT, parse_blocks, parse_faults, parse_numbers
 from sybil import Sybil
@@ -19,3 +23,9 @@ docstrings = Sybil(
 )
 
 pytest_collect_file = (pages + docstrings).pytest()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site once, for all tests that read it."""
+    return build(tmp_path_factory.mktemp("site"), "https://example.org/some/where/")

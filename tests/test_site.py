@@ -1,7 +1,6 @@
 """The built site, read file by file: whole, at home anywhere, and asking nobody for anything."""
 
 import json
-import os
 import posixpath
 import re
 import subprocess
@@ -12,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import pytest
+from building import build
 from parsers import ROOT
 
 # What Material's own script could load for what this site leaves off: a version chooser's frame,
@@ -60,27 +59,6 @@ class Page(HTMLParser):
         told = {"canonical", "prev", "next"}  # told to machines, fetched by none
         named = [a["href"] for tag, a in self.tags if tag == "link" and a.get("rel") in told]
         return [value for value in found if value not in named]
-
-
-def build(folder: Path, site_url: str) -> Path:
-    environment = {
-        **os.environ,
-        "SITE_URL": site_url,
-        "SOURCE_DATE_EPOCH": "1700000000",
-        "NO_MKDOCS_2_WARNING": "1",
-    }
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARNING" not in done.stdout + done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("site"), "https://example.org/some/where/")
 
 
 def pages(site: Path) -> Iterator[tuple[str, Page]]:

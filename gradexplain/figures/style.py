@@ -38,6 +38,8 @@ house = style.context(
             "text.color": INK,
             "text.parse_math": False,
             "lines.solid_capstyle": "round",
+            "svg.fonttype": "none",
+            "svg.hashsalt": "gradexplain",  # or its ids differ from one drawing to the next
         },
     ]
 )

@@ -1,5 +1,6 @@
 """MkDocs hooks: what needs the whole site, and what goes into a page's head."""
 
+import os
 import re
 import shutil
 import sys
@@ -12,7 +13,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from gradexplain.sitebuild import counts, figures, formulas, glossary, sharing
+from gradexplain.sitebuild import counts, figures, formulas, glossary, notebooks, sharing
 
 _classes: set[str] = set()
 _nav: list[Navigation] = []
@@ -23,6 +24,8 @@ def on_pre_build(**_: object) -> None:
     _classes.clear()
     _nav.clear()
     figures.forget_code()
+    if os.name == "posix":  # elsewhere a kernel has nothing but ports to talk through
+        os.environ["JUPYTER_CONFIG_DIR"] = str(notebooks.JUPYTER)
 
 
 def on_nav(nav: Navigation, **_: object) -> None:
@@ -31,13 +34,25 @@ def on_nav(nav: Navigation, **_: object) -> None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Write the site's counts where a page asks for them, and link terms to the glossary."""
+    """Write the site's counts where a page asks for them, and link terms to the glossary.
+
+    A notebook gets what front matter gives a page; found in a search, it comes after those.
+    """
     docs, source = Path(config.docs_dir), PurePosixPath(page.file.src_uri)
+    if source.suffix == ".py":
+        page.meta["description"] = notebooks.description(markdown)
+        page.meta["search"] = {"boost": 0.5}
+        return markdown
     markdown = counts.fill_counts(markdown, docs)
     if source.parts[0] == "reference":
         return markdown
     known = glossary.terms((docs / glossary.PAGE).read_text(encoding="utf-8"))
     return glossary.link_terms(markdown, known, relpath(glossary.PAGE, source.parent))
+
+
+def on_page_content(html: str, page: Page, **_: object) -> str:
+    """Take a notebook's cells out of the plugin's page."""
+    return notebooks.cells(html, page.file.name) if page.file.src_uri.endswith(".py") else html
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:

@@ -19,6 +19,7 @@ DARK = {
     "--gx-paper": "#1e2129",
 }
 _SVG = "http://www.w3.org/2000/svg"
+_DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"  # where matplotlib puts what it is told
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _PAINTED = {f"{{{_SVG}}}{tag}" for tag in ("path", "use", "text")}
 _DEFAULT_ID = re.compile(
@@ -35,6 +36,33 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> str:
     """
     root = _tree(figure, name)
     _tell_the_scales(root, figure)
+    return _inline(root, name, alt)
+
+
+def inline_saved_svg(saved: str, name: str) -> tuple[str, str]:
+    """Return an SVG that a notebook saved, the same way, and its title, the figure's caption.
+
+    Raises:
+        ValueError: it has no title or description, uses a colour outside the palette, or holds a
+            bitmap.
+    """
+    root = ET.fromstring(saved)  # noqa: S314 - a notebook of ours wrote it a moment ago
+    title, alt = root.findtext(f"{{{_SVG}}}title"), root.findtext(f".//{_DUBLIN_CORE}description")
+    if not title or not alt:
+        raise ValueError(
+            f'figure {name} must be saved with metadata={{"Title": a caption, "Description": an '
+            "alt text}"
+        )
+    return _inline(root, name, alt), title
+
+
+def standalone_svg(figure: "Figure", name: str, alt: str) -> str:
+    """Return the same drawing as a file that carries its own light and dark palette."""
+    body = inline_svg(figure, name, alt).replace("<svg ", f'<svg xmlns="{_SVG}" ', 1)
+    return body.replace(">", f"><style>{_palette_css()}</style>", 1) + "\n"
+
+
+def _inline(root: ET.Element, name: str, alt: str) -> str:
     _drop_what_a_page_needs_not(root)
     _follow_the_palette(root, name)
     _own_ids(root, name)
@@ -50,13 +78,8 @@ def inline_svg(figure: "Figure", name: str, alt: str) -> str:
             "style": "stroke-linejoin: round; stroke-linecap: butt",
         }
     )
+    ET.register_namespace("", _SVG)
     return ET.tostring(root, encoding="unicode").replace(f' xmlns="{_SVG}"', "")
-
-
-def standalone_svg(figure: "Figure", name: str, alt: str) -> str:
-    """Return the same drawing as a file that carries its own light and dark palette."""
-    body = inline_svg(figure, name, alt).replace("<svg ", f'<svg xmlns="{_SVG}" ', 1)
-    return body.replace(">", f"><style>{_palette_css()}</style>", 1) + "\n"
 
 
 def _tree(figure: "Figure", name: str) -> ET.Element:
@@ -67,7 +90,6 @@ def _tree(figure: "Figure", name: str) -> ET.Element:
         figure.savefig(
             buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
-    ET.register_namespace("", _SVG)
     return ET.fromstring(buffer.getvalue())  # noqa: S314 - matplotlib wrote it a moment ago
 
 
@@ -88,11 +110,11 @@ def _tell_the_scales(root: ET.Element, figure: "Figure") -> None:
 
 
 def _drop_what_a_page_needs_not(root: ET.Element) -> None:
-    """Remove metadata, emptied definitions, and the style sheet that would leak into the page."""
+    """Remove words about it, emptied definitions, and the style sheet that would leak out of it."""
     for parent in list(root.iter()):
         for child in list(parent):
             tag = child.tag.removeprefix(f"{{{_SVG}}}")
-            if tag in {"metadata", "style"} or (tag == "defs" and len(child) == 0):
+            if tag in {"metadata", "style", "title"} or (tag == "defs" and len(child) == 0):
                 parent.remove(child)
 
 
