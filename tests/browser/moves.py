@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.random import Generator
@@ -118,6 +119,7 @@ class Case:
     by_pointer: Callable[[Moved, Generator], State]
     by_keys: Callable[[Moved, Generator], State]
     says: Callable[[State], dict[str, str]]
+    corners: tuple[str, ...]  # states where something could go wrong
     other: str  # a state in the address, that is not the drawing's own
     wrong: tuple[str, ...]  # states that an address may hold by mistake
     room: int = 1  # whether the first handle has its room to the right, or −1 to the left
@@ -296,6 +298,7 @@ CASES = [
         by_pointer=_trade_by_pointer,
         by_keys=_trade_by_keys,
         says=_pairing_says,
+        corners=tuple(",".join(order) for order in permutations("0123")),
         other="1,3,0,2",
         wrong=("", "0,1,2", "0,1,2,2", "a,b,c,d", "0,1,2,3,4"),
     ),
@@ -307,6 +310,17 @@ CASES = [
         says=_chord_says,
         tremble=0.04,
         room=-1,
+        corners=(
+            "0.41062,2.41062,sigmoid",
+            "-4,4,softplus",
+            "-4,-3.9,sigmoid",
+            "3.9,4,tanh",
+            "-1,1,relu",
+            "0,1,relu",
+            "1,2,relu",
+            "0.2,0.3,sigmoid",
+            "-1,1,sigmoid",
+        ),
         other="-3.2,0.5,tanh",
         wrong=("", "0,1", "0,1,cosine", "1,0,tanh", "a,1,relu", "0,9,relu", ",,", "0,,tanh"),
     ),
@@ -317,6 +331,7 @@ CASES = [
         by_keys=_start_by_keys,
         says=_two_descents_says,
         tremble=0.03,
+        corners=("-0.3,0.5", "-0.3,-1.4", "2.1,0.5", "2.1,-1.4", "1.4,-1.1", "1.7,-0.9"),
         other="0.35,-1.2",
         wrong=("", "1", "0,a", "1,2,3", ",", "1,"),
         scrolls=False,
@@ -328,6 +343,7 @@ CASES = [
         by_keys=_turn_by_keys,
         says=_circle_says,
         tremble=1.01,
+        corners=("0", "45", "46", "80", "196", "197", "260", "323", "324", "360"),
         other="275",
         wrong=("", "a", "1,2", "NaN"),
     ),

@@ -182,9 +182,7 @@ export class Figure extends HTMLElement {
   }
 
   set(values) {
-    const state = this.accept(values);
-    if (!state) return;
-    this.state = state;
+    this.state = this.accept(values);
     this.draw();
     clearTimeout(this.pending);
     this.pending = setTimeout(() => this.settle(), PAUSE);
