@@ -12,7 +12,7 @@ import pytest
 from parsers import ROOT
 
 from gradexplain.figures.style import TRUE
-from gradexplain.sitebuild import formulas
+from gradexplain.sitebuild import formulas, glossary
 from gradexplain.sitebuild.notebooks import cells, description
 
 NOTEBOOKS = sorted((ROOT / "docs" / "lab").glob("*.py"))
@@ -114,8 +114,11 @@ def test_a_false_claim_stops_the_build(claim: str, *, built: bool, tmp_path: Pat
     (tmp_path / "docs" / "lab").mkdir(parents=True)
     (tmp_path / "docs" / "lab" / "a_sum.py").write_text(f"{header}\n{text}", "utf-8")
     (tmp_path / "docs" / "index.md").write_text("# Home\n", "utf-8")
+    (tmp_path / "docs" / "reference").mkdir()
+    words = "# Terms\n\nsum { #sum }\n:   What adding gives.\n"
+    (tmp_path / "docs" / glossary.PAGE).write_text(words, "utf-8")
     config = (ROOT / "mkdocs.yml").read_text("utf-8")
-    nav = "nav: [index.md, lab/a_sum.py]\n"
+    nav = f"nav: [index.md, lab/a_sum.py, {glossary.PAGE}]\n"
     config = re.sub(r"nav:.*?(?=\ntheme:)", nav, config, flags=re.DOTALL)
     config = config.replace(
         "gradexplain/sitebuild/hooks.py", f"{ROOT}/gradexplain/sitebuild/hooks.py"
