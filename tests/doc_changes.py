@@ -1,8 +1,9 @@
 """Find what could be wrong on a page and must not pass unnoticed: every digit, sign and operator.
 
-Changed are blocks (but not their comments), expected outputs, computed numbers with their
-expressions, and derivations with their declarations. A digit becomes each of its neighbours, a sign
-or an operator its opposite. What is no Python any more counts as no change: nobody overlooks it.
+Changed are blocks (their comments and docstrings apart), expected outputs, computed numbers with
+their expressions, and derivations with their declarations. A digit becomes each of its neighbours,
+a sign or an operator its opposite. What is no Python any more counts as no change: nobody overlooks
+it.
 """
 
 import ast
@@ -85,11 +86,11 @@ def changes(page: str) -> list[Change]:
 def _of_block(page: str, block: Block) -> Iterator[_Piece]:
     lines = _line_places(page, block)
     if not block.is_doctest:
-        yield _Piece(block.code, _joined(lines), _IN_CODE, _without_comments, _is_python)
+        yield _Piece(block.code, _joined(lines), _IN_CODE, _without_prose, _is_python)
     for prompt in block.examples:
         first, end = prompt.lineno, prompt.lineno + prompt.source.count("\n")
         places = _joined(line[len(">>> ") :] for line in lines[first:end])
-        yield _Piece(prompt.source, places, _IN_CODE, _without_comments, _is_python)
+        yield _Piece(prompt.source, places, _IN_CODE, _without_prose, _is_python)
         yield _Piece(prompt.want, _joined(lines[end:]), _IN_OUTPUT)
 
 
@@ -132,15 +133,23 @@ def _replacements(symbol: str, opposites: dict[str, str]) -> list[str]:
     return [opposites[symbol]]
 
 
-def _without_comments(code: str) -> str:
-    """Blank the comments out, every other character in its place."""
+def _without_prose(code: str) -> str:
+    """Blank comments and docstrings out, every other character in its place."""
     lines = code.splitlines(keepends=True)
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
         if token.type == tokenize.COMMENT:
-            (row, start), (_, end) = token.start, token.end
-            line = lines[row - 1]
-            lines[row - 1] = line[:start] + " " * (end - start) + line[end:]
+            _blank(lines, token.start[0], token.start[1])
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            docstring = node.body[0]
+            for row in range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1):
+                _blank(lines, row, 0)
     return "".join(lines)
+
+
+def _blank(lines: list[str], row: int, start: int) -> None:
+    line = lines[row - 1]
+    lines[row - 1] = line[:start] + re.sub(r"[^\n]", " ", line[start:])
 
 
 def _without_rule_names(formula: str) -> str:

@@ -13,6 +13,7 @@ import signal
 import sys
 import warnings
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -20,7 +21,7 @@ from typing import Any
 
 from doc_changes import Change, changes
 from parsers import ROOT
-from survivors import Altered, faults, listed
+from survivors import Altered, faults, listed, shown
 from sybil import Document, Example
 
 from conftest import pages
@@ -59,16 +60,14 @@ def main() -> int:
     allowed = listed(options.survivors, "docs")
     if options.pages:
         allowed = {altered for altered in allowed if altered[0] in map(_name, paths)}
-    unnoticed = {mutant.altered for mutant, code in codes.items() if code == UNNOTICED}
-    there, gone = ({mutant.altered for mutant in some} for some in (every, codes))
-    found = faults(there, gone, unnoticed, allowed)
-    print(*found, sep="\n", end="\n" * bool(found))
-    outcomes = list(codes.values())
+    late = _altered(mutant for mutant, code in codes.items() if code == -signal.SIGALRM)
+    unnoticed = _altered(mutant for mutant, code in codes.items() if code == UNNOTICED)
+    found = faults(_altered(every), _altered(codes), unnoticed, allowed)
+    for line in [*(shown("Noticed by the clock:", altered) for altered in sorted(late)), *found]:
+        print(line)
     print(
-        f"{len(every)} changes on {len(paths)} pages, {len(tried)} tried:"
-        f" {len(tried) - outcomes.count(UNNOTICED)} noticed"
-        f" ({outcomes.count(-signal.SIGALRM)} by the clock),"
-        f" {outcomes.count(UNNOTICED)} not; {monotonic() - start:.0f} s"
+        f"{len(every)} changes on {len(paths)} pages, {len(tried)} tried: {len(late)} noticed by"
+        f" the clock, {len(unnoticed)} unnoticed; {monotonic() - start:.0f} s"
     )
     return int(bool(found))
 
@@ -166,6 +165,10 @@ def _name(path: Path) -> str:
 
 def _resolved(path: str) -> Path:
     return Path(path).resolve()
+
+
+def _altered(some: Iterable[Mutant]) -> set[Altered]:
+    return {mutant.altered for mutant in some}
 
 
 def _options() -> argparse.Namespace:

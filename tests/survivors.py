@@ -30,7 +30,11 @@ def faults(
         "Listed, but noticed:": allowed & (tried - unnoticed),
     }
     return [
-        f"{verdict} {place}\n  - {before}\n  + {after}"
-        for verdict, which in verdicts.items()
-        for place, before, after in sorted(which)
+        shown(verdict, altered) for verdict, which in verdicts.items() for altered in sorted(which)
     ]
+
+
+def shown(verdict: str, altered: Altered) -> str:
+    """Return the verdict, and under it the text before and after the change."""
+    place, before, after = altered
+    return f"{verdict} {place}\n  - {before}\n  + {after}"
