@@ -1,0 +1,1 @@
+"""Real training frameworks, each in its own environment, read by the audit."""

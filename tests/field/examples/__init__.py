@@ -1,0 +1,1 @@
+"""The audit where gradients lie on several workers: a sketch each, and one all-reduce."""

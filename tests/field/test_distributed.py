@@ -1,0 +1,100 @@
+"""The audit of gradients spread over workers is the audit of the whole."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from field.cases import torch_ddp
+from field.examples.torch_workers import audit_data_parallel, audit_sharded
+from field.tiny import gradient_of, language_model, mean_loss, parts_of, targets_in, token_batches
+from gradexplain import audit_accumulation
+
+LENGTHS = (40, 6)
+WORKERS = 2
+
+
+def spread(work: Any) -> list[dict[str, Any]]:
+    """Run a function in each of two processes; return the report that each of them made."""
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(_begin, args=(folder, work), nprocs=WORKERS)
+        files = [Path(folder) / f"{rank}.json" for rank in range(WORKERS)]
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def _begin(rank: int, folder: str, work: Any) -> None:
+    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORKERS)
+    found = json.dumps(work(rank).to_dict())
+    Path(folder, f"{rank}.json").write_text(found, encoding="utf-8")
+    dist.destroy_process_group()
+
+
+def data_parallel(rank: int) -> Any:
+    model, batch = language_model(), token_batches(LENGTHS)[rank]
+    part = gradient_of(model, functools.partial(mean_loss, model, batch))
+    accumulated = {name: gradient.clone() for name, gradient in part.items()}
+    for gradient in accumulated.values():
+        dist.all_reduce(gradient)
+        gradient.div_(WORKERS)
+    return audit_data_parallel(accumulated, part, targets_in(batch))
+
+
+def sharded(rank: int) -> Any:
+    model, batches = language_model(), token_batches()
+    parts = parts_of(model, batches, mean_loss)
+    accumulated = {name: sum(part[name] for part in parts) / 4 for name in parts[0]}
+    starts = {name: rank * (whole.numel() // 2) for name, whole in accumulated.items()}
+
+    def shard(gradient: Any) -> dict[str, torch.Tensor]:
+        halves = {name: whole.flatten() for name, whole in gradient.items()}
+        return {
+            name: flat[starts[name] :] if rank else flat[: len(flat) // 2]
+            for name, flat in halves.items()
+        }
+
+    counts = [targets_in(batch) for batch in batches]
+    return audit_sharded(shard(accumulated), [shard(part) for part in parts], counts, starts)
+
+
+def test_data_parallel_workers_read_as_a_mean_of_means() -> None:
+    first, second = spread(data_parallel)
+    whole = torch_ddp.unequal_tokens()
+    report = audit_accumulation(whole.accumulated, whole.parts, whole.counts)
+    assert first == second
+    assert first["verdict"] == report.verdict.value == "mean of means"
+    assert first["implied"] == pytest.approx(report.implied, abs=1e-5)
+    assert first["right"] == pytest.approx(report.right)
+
+
+def test_shards_read_as_the_whole() -> None:
+    first, second = spread(sharded)
+    assert first == second
+    assert first["verdict"] == "mean of means"
+    assert first["implied"] == pytest.approx([0.25] * 4, abs=1e-6)
+
+
+def test_jax_shards_read_as_the_whole() -> None:
+    """In a process of its own: JAX reads the number of devices once, as it starts."""
+    found = subprocess.run(
+        [sys.executable, "-m", "field.examples.run_jax_shards"],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    sketched, whole = json.loads(found.stdout)
+    assert sketched["sketched"]
+    assert not whole["sketched"]
+    assert sketched["verdict"] == whole["verdict"] == "mean of means"
+    assert sketched["implied"] == pytest.approx(whole["implied"], abs=1e-6)
