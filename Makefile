@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build browser check mutate-docs mutate-code all lock picture clean
+.PHONY: help serve test build browser check mutate-docs mutate-code all lock picture field field-check field-lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -67,5 +67,30 @@ lock: $(READY) ## renew requirements.lock
 picture: $(READY) ## renew the README's picture
 	$(RUN) -m gradexplain.sitebuild.readme_picture
 
-clean: ## remove everything made here, the environment too
-	rm -rf $(VENV) site .cache mutants mutants.log
+# Real frameworks, each set in an environment of its own. Their torch is the CPU build, which pip
+# finds where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL says (PyTorch's own index has it too).
+FIELD := $(VENV)-field-2024/ready $(VENV)-field-now/ready
+
+$(VENV)-field-%/ready: tests/field/requirements-%.txt
+	$(PYTHON) -m venv --clear $(VENV)-field-$*
+	$(VENV)-field-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+field: $(FIELD) ## audit real frameworks; write docs/practice/field-report.json
+	$(PYTHON) tests/field/run.py
+
+field-check: $(FIELD) ## audit them again, fail where a verdict changed; test the recorders
+	$(PYTHON) tests/field/run.py --check
+	for set in 2024 now; do \
+	  PYTHONPATH=.:tests HF_HUB_OFFLINE=1 JAX_PLATFORMS=cpu OMP_NUM_THREADS=1 \
+	  $(VENV)-field-$$set/bin/python -m pytest -c tests/field/pytest.ini tests/field || exit 1; done
+
+field-lock: $(READY) ## renew the newest frameworks' lock, keep those of 2024
+	for set in 2024 now; do \
+	  UV_FIND_LINKS="$$PIP_FIND_LINKS" UV_EXTRA_INDEX_URL="$$PIP_EXTRA_INDEX_URL" \
+	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_28 --custom-compile-command "make field-lock" \
+	    --output-file tests/field/requirements-$$set.txt tests/field/requirements-$$set.in || exit 1; done
+
+clean: ## remove everything made here, the environments too
+	rm -rf $(VENV) $(VENV)-field-2024 $(VENV)-field-now site .cache mutants mutants.log

@@ -1,0 +1,82 @@
+"""The field report's driver: what it asserts of a run, and what it sees when a run changed."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from field.run import REPORT, SITUATIONS, changes, controls, known_wrong
+
+ROWS: list[dict[str, Any]] = json.loads(REPORT.read_text(encoding="utf-8"))["rows"]
+OLD = ("2024", "transformers_trainer.unequal_tokens")
+
+
+def altered(environment: str, case: str, **changed: Any) -> list[dict[str, Any]]:
+    rows = copy.deepcopy(ROWS)
+    row = next(r for r in rows if (r["environment"], r["case"]) == (environment, case))
+    row |= changed
+    return rows
+
+
+def test_the_committed_report_holds_every_situation_and_no_fault() -> None:
+    run = {(e, f"{m}.{n}") for e, files in SITUATIONS.items() for m in files for n in files[m]}
+    assert {(row["environment"], row["case"]) for row in ROWS} == run
+    assert [*known_wrong(ROWS), *controls(ROWS), *changes(ROWS, ROWS)] == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"verdict": "exact"},
+        {"version": "4.46.0"},
+        {"implied": [0.25, 0.25, 0.25, 0.26]},
+        {"implied": [0.25, 0.25, 0.25]},
+        {"right": [0.25, 0.25, 0.25, 0.25]},
+    ],
+)
+def test_the_known_wrong_weights_must_be_found(changed: dict[str, Any]) -> None:
+    faults = list(known_wrong(altered(*OLD, **changed)))
+    assert len(faults) == 1
+    assert faults[0].startswith("transformers 4.45.2 must read as a mean of means, 1/4 each, not")
+
+
+@pytest.mark.parametrize(
+    ("environment", "case"),
+    [
+        ("2024", "accelerate_accumulate.variable_size"),
+        ("now", "optax_multi_steps.sum_over_targets"),
+        ("now", "jax_devices.psum"),
+        ("now", "torch_ddp.global_count"),
+    ],
+)
+def test_a_right_loop_that_reads_as_wrong_is_a_fault(environment: str, case: str) -> None:
+    rows = altered(environment, case, verdict="rescaled")
+    assert list(controls(rows)) == [f"{case} in {environment} is right, but reads rescaled"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda: altered(*OLD, verdict="reweighted"), "changed from"),
+        (lambda: altered(*OLD, implied=[0.25, 0.25, 0.25, 0.2521]), "changed from"),
+        (lambda: altered(*OLD, error=0.38), "changed from"),
+        (lambda: altered(*OLD, error=None), "changed from"),
+        (lambda: altered(*OLD, situation="Another."), "changed from"),
+        (lambda: ROWS[1:], "was not run"),
+    ],
+)
+def test_whatever_moved_is_named(change: Callable[[], list[dict[str, Any]]], said: str) -> None:
+    faults = list(changes(ROWS, change()))
+    assert len(faults) == 1
+    assert said in faults[0]
+    assert OLD[1] in faults[0]
+
+
+def test_a_situation_that_the_report_lacks_is_named() -> None:
+    name = ("2024", "transformers_trainer.unequal_tokens")
+    assert list(changes(ROWS[1:], ROWS)) == [f"{name} was not in the report"]
+
+
+def test_rounding_is_no_change() -> None:
+    assert list(changes(ROWS, altered(*OLD, implied=[0.25, 0.25, 0.2501, 0.2499]))) == []
