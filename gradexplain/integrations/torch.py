@@ -6,7 +6,8 @@
         for batch in micro_batches:
             (mean_loss(model, batch) / len(micro_batches)).backward()
         optimizer.step()
-    print(step.audit(lambda batch: mean_loss(model, batch), micro_batches, counts))
+    loss = lambda batch: mean_loss(model, batch)
+    print(step.audit(loss, micro_batches, counts))
 
 The loop stays as it is. Its gradient is read where the optimiser takes it, unscaled and clipped.
 The parts are computed again afterwards, at the loop's weights and with its random numbers, and
