@@ -57,7 +57,7 @@ mutate-code: $(READY) ## let mutmut alter the package, and judge what survives i
 	OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run $(if $(JOBS),--max-children $(JOBS)) > mutants.log || { tail -n 40 mutants.log; exit 1; }
 	$(RUN) tests/mutation_counts.py
 
-all: test check browser mutate-docs ## everything CI runs, and every mutation of the pages
+all: test check browser mutate-docs field-check ## everything CI runs, and every mutation of the pages
 
 lock: $(READY) ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
