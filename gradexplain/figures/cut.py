@@ -13,6 +13,7 @@ from gradexplain.figures.style import (
     DASHED,
     INK,
     MUTED,
+    PAPER,
     SMALL,
     TRUE,
     bare,
@@ -79,7 +80,8 @@ def _targets(axes: Axes, found: Cut, boundary: int) -> None:
     axes.vlines(places, 0, LOSSES, color=INK, linewidth=2, gid="targets")
     axes.axhline(0, color=MUTED, linewidth=1)
     axes.plot([boundary] * 2, [0, 3.6], color=MUTED, linewidth=1.6, linestyle=DASHED, gid="cut")
-    axes.plot(boundary, _KNOB, "o", color=MUTED, markersize=7, gid="knob")
+    [knob] = axes.plot(boundary, _KNOB, "o", color=MUTED, markersize=9, gid="knob")
+    knob.set(markeredgecolor=PAPER, markeredgewidth=1.5)
     label(axes, boundary + 1.5, 3.1, "the cut", MUTED, fontsize=SMALL, gid="cut-text")
     for i, (place, align) in enumerate([(0, "left"), (100, "right")]):
         count, mean = found.counts[i], number(float(_two_digits(found.means[i])))

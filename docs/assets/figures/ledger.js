@@ -67,7 +67,8 @@ class Ledger extends Figure {
     this.found = { ...found, gap: found.true - found.averaged, sum: sum(found.terms) };
     this.drawWaterfall(this.found);
     this.drawHere(spread, this.found);
-    this.write("sum", `terms together ${withSign(this.found.sum)} · gap ${withSign(this.found.gap)}`);
+    const [total, gap] = [this.found.sum, this.found.gap].map(withSign);
+    this.write("sum", `terms together ${total} · gap ${gap}`);
     this.write("spread-text", `spread of the inputs; above, it is ${general(spread)}`);
     this.say(this.hold, `spread ${general(spread)}`, spread, 0, this.closing.right);
   }
