@@ -338,7 +338,7 @@ def test_training_is_the_same_each_time() -> None:
         (pairing, ["true −6.5", "true 0.5", "averaged −3", "averaged −3"]),
         (chord, ["slope at the mean", "0.2350", "mean of the slopes", "0.2233", "gap −0.0117"]),
         (two_descents, ["true, J = 0.050", "averaged, J = 1.151", "rail: m − 1.5 b = 0"]),
-        (cut, ["10 targets, mean loss 3", "right 0.1", "right 1.2", "mean of means 2.0"]),
+        (cut, ["10 targets, mean loss 3", "right 0.1", "right 1.20", "mean of means 2.00"]),
         (valley, ["J = 3.5, twice", "slope −6.5", "slope 6.5", "1.857"]),
         (operations, ["a line, by its five sums: 12", "10,000", "1,000", "1,000"]),
         (ledger, ["−0.224", "+0.280", "−0.057", "+0.032", "−0.084", "+0.123", "0.070"]),

@@ -4,14 +4,14 @@ import html
 import importlib
 import json
 import re
-from itertools import product
+from itertools import accumulate, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from gradexplain.figures import chord, circle, two_descents
+from gradexplain.figures import chord, circle, cut, ledger, two_descents
 from gradexplain.figures.pairing import X, Y, pairing
 from gradexplain.line import Line
 from gradexplain.sitebuild import figures, hooks, svg
@@ -78,6 +78,23 @@ def test_on_the_fit_s_rail_both_descents_end_alike() -> None:
     paths = two_descents.two_descents_data(Line(m, b))
     assert paths.averaged[-1].m == pytest.approx(paths.true[-1].m, abs=1e-9)
     assert paths.averaged[-1].b == pytest.approx(paths.true[-1].b, abs=1e-9)
+
+
+def test_the_cut_s_equal_counts_agree_and_none_beside_them() -> None:
+    boundary = int(cut.MOVING.buttons["Equal counts"])
+    found, beside = cut.cut_data(boundary), cut.cut_data(boundary + 1)
+    assert found.mean_of_means == pytest.approx(found.right, rel=1e-14)
+    assert abs(beside.mean_of_means - beside.right) > 1e-3
+
+
+def test_wherever_the_inputs_are_spread_the_waterfall_is_within_its_axes() -> None:
+    waterfall, closing = ledger.ledger().axes
+    for spread in np.linspace(0, float(ledger.MOVING.buttons["Widest"]), 151):
+        fall = ledger.ledger_data(float(spread))
+        for level in accumulate(fall.terms.values(), initial=fall.averaged):
+            assert waterfall.viewLim.contains(level, 0)
+        assert closing.viewLim.contains(spread, fall.true)
+        assert closing.viewLim.contains(spread, fall.averaged)
 
 
 def test_wherever_the_start_is_put_all_is_drawn() -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 import gradexplain
 from browser.checks import still
-from gradexplain.figures import chord, circle, pairing, two_descents
+from gradexplain.figures import chord, circle, cut, ledger, pairing, two_descents
 from gradexplain.figures.style import number
 from gradexplain.line import Line
 
@@ -291,6 +291,70 @@ def _circle_says(state: State) -> dict[str, str]:
     return {part: number(value, ".3f") for part, value in values.items()}
 
 
+# Cut
+
+
+def _cut_by_pointer(figure: Moved, rng: Generator) -> State:
+    boundary = int(rng.integers(-3, 104))
+    figure.drag(0, figure.place("losses", boundary, 0))
+    return [min(max(boundary, 1), 99)]
+
+
+def _cut_by_keys(figure: Moved, rng: Generator) -> State:
+    [boundary] = figure.state
+    steps = {"ArrowLeft": -1, "ArrowDown": -1, "ArrowRight": 1, "ArrowUp": 1}
+    steps |= {"PageUp": 10, "PageDown": -10, "Home": -100, "End": 100}
+    key = pick(rng, [*steps])
+    figure.press(0, key)
+    return [min(max(float(boundary) + steps[key], 1), 99)]
+
+
+def _cut_says(state: State) -> dict[str, str]:
+    """Halves go up: none lies so near to another rounding that 1e-9 would move it."""
+    found = cut.cut_data(int(state[0]))
+    parts = {}
+    for i, (count, mean) in enumerate(zip(found.counts, found.means, strict=True)):
+        targets = "1 target" if count == 1 else f"{count:.0f} targets"
+        parts[f"part-{i}"] = f"{targets}, mean loss {number(round(mean + 1e-9, 2))}"
+    implied = number(found.mean_of_means + 1e-9, ".2f")
+    rights = {f"right-{i}-text": f"right {number(w)}" for i, w in enumerate(found.right_weights)}
+    return {**parts, **rights, "mean-of-means-text": f"mean of means {implied}"}
+
+
+# Ledger
+
+
+def _spread_by_pointer(figure: Moved, rng: Generator) -> State:
+    spread = float(rng.uniform(-0.1, 1.6))
+    figure.drag(0, figure.place("closing", spread, 0))
+    return [min(max(spread, 0), 1.5)]
+
+
+def _spread_by_keys(figure: Moved, rng: Generator) -> State:
+    [spread] = figure.state
+    steps = {"ArrowLeft": -0.05, "ArrowDown": -0.05, "ArrowRight": 0.05, "ArrowUp": 0.05}
+    steps |= {"PageUp": 0.5, "PageDown": -0.5, "Home": -9, "End": 9}
+    key = pick(rng, [*steps])
+    figure.press(0, key)
+    return [round(min(max(float(spread) + steps[key], 0), 1.5), 2)]
+
+
+def _ledger_says(state: State) -> dict[str, str]:
+    found = ledger.ledger_data(float(state[0]))
+    values = [number(found.averaged, ".3f"), *map(_with_sign, found.terms.values())]
+    rows = {f"value-{row}": text for row, text in enumerate([*values, number(found.true, ".3f")])}
+    total, gap = sum(found.terms.values()), found.true - found.averaged
+    return {
+        **rows,
+        "sum": f"terms together {_with_sign(total)} · gap {_with_sign(gap)}",
+        "spread-text": f"spread of the inputs; above, it is {number(float(state[0]))}",
+    }
+
+
+def _with_sign(value: float) -> str:
+    return number(value, "+.3f") if abs(value) >= 0.0005 else "0.000"
+
+
 CASES = [
     Case(
         name="pairing",
@@ -345,6 +409,28 @@ CASES = [
         tremble=1.01,
         corners=("0", "45", "46", "80", "196", "197", "260", "323", "324", "360"),
         other="275",
+        wrong=("", "a", "1,2", "NaN"),
+    ),
+    Case(
+        name="cut",
+        address="practice/micro-batches/",
+        by_pointer=_cut_by_pointer,
+        by_keys=_cut_by_keys,
+        says=_cut_says,
+        tremble=1.01,
+        corners=tuple(map(str, range(1, 100))),
+        other="32",
+        wrong=("", "a", "1,2", "NaN"),
+    ),
+    Case(
+        name="ledger",
+        address="learn/ledger/",
+        by_pointer=_spread_by_pointer,
+        by_keys=_spread_by_keys,
+        says=_ledger_says,
+        tremble=0.02,
+        corners=tuple(f"{spread / 20:g}" for spread in range(31)),
+        other="0.35",
         wrong=("", "a", "1,2", "NaN"),
     ),
 ]
