@@ -213,7 +213,7 @@ def test_too_few_numbers_are_no_proof_against_the_counts() -> None:
 @pytest.mark.parametrize(
     ("factor", "name"),
     [
-        (K, "K = 4: summed over the parts, never divided"),
+        (K, "K = 4: summed over the parts, never divided; or parts already divided by K"),
         (1 / K, "1/K = 1/4: divided by the number of parts once too often"),
         (2, "the number of groups, 2: summed over the groups, never divided"),
         (1 / 2, "1/2: divided by the number of groups once too often"),
@@ -367,7 +367,9 @@ def test_a_dropped_part_is_named_with_what_happened_to_the_others(k: int) -> Non
     assert renormalised.says.endswith("renormalised to one.")
     scaled = verdict_of(K * without(k))
     assert (scaled.verdict, scaled.says.endswith("times 4.")) == (Verdict.DROPPED, True)
-    assert "K = 4: summed over the parts, never divided" in scaled.notes
+    assert (
+        "K = 4: summed over the parts, never divided; or parts already divided by K" in scaled.notes
+    )
     alike = verdict_of(without(k, ALIKE))
     assert alike.says.endswith("their proportions, every part alike, times 1.") or (
         "every part alike" in alike.says

@@ -24,11 +24,13 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
         "Is the whole gradient clipped? Then the factor is below 1 and changes every step.",
         "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
         "Do workers add up where they should average? Then the factor is their number.",
+        "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
     ),
     Verdict.MEAN_OF_MEANS: (
         "Is the loss a mean, divided by the number of parts? Then the weights are all 1/K.",
         "Are the parts handed in gradients of sums? Then the weights are all 1/n: hand in means.",
         "Does an all-reduce average over workers with unequal counts?",
+        "Is there a factor, too? Then look for a division that is missing, or done twice.",
     ),
     Verdict.MEAN_OF_GROUP_MEANS: (
         "Does each worker divide by its own count before the all-reduce averages?",
@@ -36,11 +38,13 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     ),
     Verdict.DROPPED: (
         "Are gradients zeroed after every backward pass? Then only the last part is left.",
+        "Are the parts handed in running totals? Zero the gradients before each part's own pass.",
         "Is the last, short part of an epoch thrown away? Then its weight alone is zero.",
         "Does a NaN or overflow check skip parts? Then the dropped parts vary.",
     ),
     Verdict.REWEIGHTED: (
         "Is each part clipped by itself? Then long gradients weigh too little, short ones rightly.",
+        "Is the running total clipped after each part? Then the earlier parts weigh less.",
         "Does the loss have class weights? Then the right counts are sums of weights.",
         "Were labels counted before they are shifted, or padding counted as targets?",
     ),
@@ -61,7 +65,7 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     ),
     Verdict.NOT_A_MEAN: (
         "Do examples see each other (BatchNorm, contrastive losses)? Then the loss can't be split.",
-        "Is there dropout or noise? Compute a part twice and pass it as `again`.",
+        "Is there dropout? The whole batch draws other masks: leave `full` out, or switch it off.",
         "Was F computed at other parameters, before or after an update?",
     ),
     Verdict.NOT_REPRODUCIBLE: (

@@ -39,7 +39,7 @@ def factor_names(case: Case, factor: float, blur: float) -> list[str]:
     K, n = len(case.right), float(case.known.counts.sum()) if case.known.counts is not None else 0.0
     groups = len(set(case.known.groups or ()))
     known = {
-        f"K = {K}: summed over the parts, never divided": K,
+        f"K = {K}: summed over the parts, never divided; or parts already divided by K": K,
         f"1/K = 1/{K}: divided by the number of parts once too often": 1 / K,
         f"the number of groups, {groups}: summed over the groups, never divided": groups,
         f"1/{groups}: divided by the number of groups once too often": 1 / max(groups, 1),

@@ -23,7 +23,7 @@ The file holds the gradients of one optimiser step, by name:
   again/NAME         optional: the first part computed once more
   extra/WHAT/NAME    optional: other gradients that may be in it, such as the parameters
 
-PyTorch, collecting after each backward pass of a part by itself:
+PyTorch, collecting after each backward pass of a part by itself (zero the gradients before it):
   step |= {f"parts/{k}/{n}": p.grad.clone() for n, p in model.named_parameters()}
 and, of the loop that is to be audited, before its optimiser steps:
   step |= {f"accumulated/{n}": p.grad for n, p in model.named_parameters()}
@@ -45,7 +45,7 @@ Keras (TensorFlow), with gradients as lists in the order of model.trainable_vari
   for k, g in enumerate(part_grads): step |= named(f"parts/{k}", g)
   np.savez("step.npz", **step)
 
-Exit status: 0 exact; 1 wrong; 2 can't tell, or the file can't be used.
+Exit status: 0 exact; 1 wrong or unexplained; 2 can't tell, or the file can't be used.
 """
 
 
@@ -87,7 +87,10 @@ def audit_file(
     known = ("accumulated", "parts", "counts", "full", "groups", "again", "extra")
     strange = next((name for name in step if name.split("/")[0] not in known), None)
     if strange is not None:
-        raise ValueError(f"{Path(path).name} must hold {', '.join(known)}, not {strange!r}")
+        raise ValueError(
+            f"{Path(path).name} must name its arrays accumulated/…, parts/0/…, counts, full/…, "
+            f"groups, again/… or extra/…/…, not {strange!r}"
+        )
     extra = dict.fromkeys(name.split("/")[1] for name in step if name.startswith("extra/"))
     return audit_accumulation(
         _needed(step, "accumulated", path),
