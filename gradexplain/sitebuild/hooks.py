@@ -66,7 +66,11 @@ def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) 
         for names in re.findall(r'class="([^"]*)"', output):
             _classes.update(names.split())
         href = get_relative_url("assets/katex/katex.css", page.url)
-        head += f'<link rel="stylesheet" href="{href}">'
+        # Before the first formula, not in the head: what stands above need not wait for it.
+        style = f'<link rel="stylesheet" href="{href}">'
+        output = output.replace("<gx-math", f"{style}<gx-math", 1)
+    if 'class="doc ' not in output:
+        output = re.sub(r'\s*<link rel="stylesheet" href="[^"]*_mkdocstrings\.css">', "", output)
     output = output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
     return output.replace("</head>", f"{head}</head>", 1)
 
