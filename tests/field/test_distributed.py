@@ -17,6 +17,7 @@ import torch.multiprocessing as mp
 from field.cases import torch_ddp
 from field.examples.torch_workers import audit_data_parallel, audit_sharded
 from field.tiny import gradient_of, language_model, mean_loss, parts_of, targets_in, token_batches
+from field.workers import leave
 from gradexplain import audit_accumulation
 
 LENGTHS = (40, 6)
@@ -35,7 +36,7 @@ def _begin(rank: int, folder: str, work: Any) -> None:
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORKERS)
     found = json.dumps(work(rank).to_dict())
     Path(folder, f"{rank}.json").write_text(found, encoding="utf-8")
-    dist.destroy_process_group()
+    leave()
 
 
 def data_parallel(rank: int) -> Any:

@@ -18,6 +18,7 @@ from field.tiny import (
     targets_in,
     token_batches,
 )
+from field.workers import leave
 
 PACKAGE = "torch"
 LENGTHS = (40, 6)
@@ -62,4 +63,4 @@ def _work(rank: int, folder: str, by_count: bool) -> None:  # noqa: FBT001 - spa
     loss.backward()
     optimizer.step()
     torch.save(optimizer.handed[0], Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
+    leave()
