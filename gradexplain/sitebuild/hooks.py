@@ -13,7 +13,15 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from gradexplain.sitebuild import counts, figures, formulas, glossary, notebooks, sharing
+from gradexplain.sitebuild import (
+    counts,
+    figures,
+    formulas,
+    glossary,
+    notebooks,
+    progress,
+    sharing,
+)
 
 _classes: set[str] = set()
 _nav: list[Navigation] = []
@@ -51,8 +59,10 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: ob
 
 
 def on_page_content(html: str, page: Page, **_: object) -> str:
-    """Take a notebook's cells out of the plugin's page."""
-    return notebooks.cells(html, page.file.name) if page.file.src_uri.endswith(".py") else html
+    """Take a notebook's cells out of the plugin's page; show how far a reader is in `learn/`."""
+    if page.file.src_uri.endswith(".py"):
+        return notebooks.cells(html, page.file.name)
+    return progress.bar(page) + html
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
