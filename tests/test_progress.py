@@ -1,7 +1,9 @@
 """Progress through the argument: the nav's pages in the nav's order, this one marked."""
 
+import posixpath
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,19 @@ def test_a_page_moved_in_the_nav_moves_here(config: MkDocsConfig, names: str) ->
 def test_the_order_on_the_pages_is_not_that_of_their_files(config: MkDocsConfig) -> None:
     """Sorted by name, they would pass for the nav's only where the nav is sorted."""
     assert bars(config, "abc")["a"] != bars(config, "acb")["a"]
+
+
+def test_what_a_page_names_next_is_what_the_nav_has_next() -> None:
+    """Or the last line of a page and its footer send a reader two ways."""
+    named = re.findall(r": ([\w/-]+\.(?:md|py))$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
+    following = dict(pairwise(named))
+    found = {}
+    for name in named:
+        text = (ROOT / "docs" / name).read_text("utf-8")
+        for target in re.findall(r"^\*\*Next:\*\* \[[^]]+\]\(([^)#]+)", text, re.M):
+            found[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+    assert found == {name: following[name] for name in found}
+    assert len(found) == len(learn()) + 4  # and the four of Practice
 
 
 def test_a_page_that_the_nav_leaves_out_shows_nothing(config: MkDocsConfig) -> None:

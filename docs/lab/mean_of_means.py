@@ -71,11 +71,11 @@ print(found)
 # Count the targets of the whole step first. Then sum, and divide by that count, once.
 
 # %%
-targets = sum(len(y) for _, y in sequences)
+global_count = sum(len(y) for _, y in sequences)
 accumulated = np.zeros(16)
 for micro_batch in micro_batches:
     total, n = summed_gradient(theta, micro_batch)
-    accumulated += total / targets  # loss.sum() / targets
+    accumulated += total / global_count  # loss.sum() / global_count
 
 mended = audit_accumulation(accumulated, parts, counts)
 print(mended.verdict.value)
@@ -101,7 +101,7 @@ def mean_loss(theta):
 
 
 wrong = train(lambda total, n: total / n / K)
-right = train(lambda total, _: total / targets)
+right = train(lambda total, _: total / global_count)
 apart = np.linalg.norm(wrong - right) / np.linalg.norm(right)
 print(f"mean loss at the start {mean_loss(np.zeros(16)):.4f}")
 print(f"mean of means          {mean_loss(wrong):.4f}")
