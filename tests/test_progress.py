@@ -88,12 +88,13 @@ def test_the_order_on_the_pages_is_not_that_of_their_files(config: MkDocsConfig)
 
 def test_what_a_page_names_next_is_what_the_nav_has_next() -> None:
     """Or the last line of a page and its footer send a reader two ways."""
-    named = re.findall(r": ([\w/-]+\.(?:md|py))$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = re.findall(r": ([\w/-]+\.(?:md|py))$", nav, re.MULTILINE)
     following = dict(pairwise(named))
     found = {}
     for name in named:
         text = (ROOT / "docs" / name).read_text("utf-8")
-        for target in re.findall(r"^\*\*Next:\*\* \[[^]]+\]\(([^)#]+)", text, re.M):
+        for target in re.findall(r"^\*\*Next:\*\* \[[^]]+\]\(([^)#]+)", text, re.MULTILINE):
             found[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
     assert found == {name: following[name] for name in found}
     assert len(found) == len(learn()) + 4  # and the four of Practice

@@ -58,7 +58,12 @@ class _Figures(BlockProcessor):
         slug = match["name"].replace("_", "-")
         figure = ET.SubElement(parent, "figure", {"class": "gx-figure", "id": f"figure-{slug}"})
         drawn = drawing(match["name"], " ".join(match["alt"].split()))
-        ET.SubElement(figure, "div").text = self.parser.md.htmlStash.store(drawn)
+        alone = ET.SubElement(
+            figure, "div", {"id": f"show-{slug}"}
+        )  # a style's :target shows it large
+        alone.text = self.parser.md.htmlStash.store(drawn)
+        close = {"class": "gx-close", "href": f"#figure-{slug}", "data-search-exclude": ""}
+        ET.SubElement(alone, "a", close).text = "Close"
         if match["caption"]:
             ET.SubElement(figure, "figcaption").text = match["caption"]
 

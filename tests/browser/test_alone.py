@@ -1,0 +1,99 @@
+"""A figure alone, for a lecture hall: each link of the teaching page fills the window with one."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from parsers import ROOT
+from playwright.sync_api import Page, expect
+
+from browser.checks import Watch, accessibility, figure_texts
+from browser.moves import Moved, read
+
+Blank = Callable[..., Page]
+TEACH = (ROOT / "docs" / "teach.md").read_text(encoding="utf-8")
+LINKS = re.findall(r"\]\(\S+\.md\?([\w-]+)=(\S+)#show-([\w-]+)\)", TEACH)
+each_link = pytest.mark.parametrize(("name", "state", "shown"), LINKS)
+first_links = pytest.mark.parametrize("name", dict.fromkeys(name for name, *_ in LINKS))
+
+
+def opened(page: Page, home: str, query: str) -> None:
+    """Follow a link of the teaching page."""
+    page.goto(f"{home}teach/")
+    page.locator(f"article a[href*='?{query}#']").click()
+    page.wait_for_url(f"**?{query}#show-*", wait_until="load")
+
+
+def share_of_the_window(page: Page) -> float:
+    """Return how much of the window's height, or of its width, the one figure takes."""
+    box, window = page.locator(".gx-figure > :target svg").bounding_box(), page.viewport_size
+    if box is None or window is None:
+        return 0
+    return min(box["height"] / window["height"], box["width"] / window["width"])
+
+
+def test_the_teaching_page_links_to_all_six() -> None:
+    assert len(LINKS) > len({name for name, *_ in LINKS}) == 6
+    assert all(name == shown for name, _, shown in LINKS)
+
+
+@each_link
+def test_a_link_opens_the_figure_in_the_state_it_names(
+    blank: Blank, home: str, name: str, state: str, shown: str
+) -> None:
+    page = blank(width=1280)
+    watch = Watch(page, home)
+    opened(page, home, f"{name}={state}")
+    assert Moved(page, shown).state == read(state.split(","))
+    assert share_of_the_window(page) > 0.7
+    assert figure_texts(page) == []
+    assert watch.faults == []
+
+
+@first_links
+def test_it_stays_alone_while_it_is_moved_and_closes(blank: Blank, home: str, name: str) -> None:
+    page = blank()
+    opened(page, home, f"{name}={dict((n, s) for n, s, _ in LINKS)[name]}")
+    figure = Moved(page, name)
+    before = figure.state
+    figure.press(0, "ArrowRight")
+    if figure.state == before:  # it stood at its end
+        figure.press(0, "ArrowLeft")
+    assert figure.state != before
+    moved = figure.state
+    page.wait_for_timeout(400)  # by then the address has followed
+    assert share_of_the_window(page) > 0.7
+    assert accessibility(page) == []
+    page.get_by_role("link", name="Close").click()
+    expect(page.locator(".gx-figure > :target")).to_have_count(0)
+    assert figure.state == moved
+    assert page.locator("h1").is_visible()
+
+
+def test_all_else_is_out_of_sight_and_reach(blank: Blank, home: str) -> None:
+    page = blank()
+    opened(page, home, "chord=0,1,sigmoid")
+    assert not page.locator("h1").is_visible()
+    reached = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(WHERE))
+    assert "the figure" in reached
+    assert reached <= {"the figure", "nowhere"}
+
+
+WHERE = """() => {
+  const focused = document.activeElement;
+  if (focused === document.body) return "nowhere";
+  return focused.closest(".gx-figure > :target") ? "the figure" : focused.outerHTML;
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_without_javascript_the_drawing_is_shown(blank: Blank, home: str, width: int) -> None:
+    page = blank(width=width, java_script_enabled=False)
+    page.goto(f"{home}learn/line/#show-two-descents")
+    assert share_of_the_window(page) > 0.35
+    assert page.get_by_role("link", name="Close").is_visible()
+    page.goto(f"{home}learn/line/#figure-two-descents")
+    assert not page.get_by_role("link", name="Close").is_visible()
