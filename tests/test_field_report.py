@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 from field.run import REPORT, SITUATIONS, changes, controls, known_wrong
+from parsers import ROOT
 
+from gradexplain.sitebuild.field import fill_field
+
+DOCS = ROOT / "docs"
 ROWS: list[dict[str, Any]] = json.loads(REPORT.read_text(encoding="utf-8"))["rows"]
 OLD = ("2024", "transformers_trainer.unequal_tokens")
 
@@ -80,3 +84,36 @@ def test_a_situation_that_the_report_lacks_is_named() -> None:
 
 def test_rounding_is_no_change() -> None:
     assert list(changes(ROWS, altered(*OLD, implied=[0.25, 0.25, 0.2501, 0.2499]))) == []
+
+
+def test_each_row_of_the_record_stands_in_a_table_of_its_package() -> None:
+    page = fill_field("<!--field: keras accelerate lightning optax jax torch transformers-->", DOCS)
+    tables = {table.split(" |")[0].removeprefix("| "): table for table in page.split("\n\n")}
+    assert set(tables) == {row["package"] for row in ROWS}
+    for row in ROWS:
+        line = next(
+            line for line in tables[row["package"]].splitlines() if row["situation"] in line
+        )
+        head = tables[row["package"]].splitlines()[0].split(" | ")
+        release = f"`{row['version'].removesuffix('+cpu')}`"
+        cell = line.split(" | ")[[one.removesuffix(" |") for one in head].index(release)]
+        assert ("exact" in cell) == (row["verdict"] == "exact")
+        assert row["verdict"] in cell
+        assert row["factor"] == 1 or f"** × {row['factor']:g}," in cell
+        assert row["verdict"] == "exact" or f", {100 * row['error']:.1f}<!--=" in cell
+
+
+def test_a_situation_that_one_release_did_not_run_is_said() -> None:
+    page = fill_field("<!--field: keras accelerate lightning optax jax torch transformers-->", DOCS)
+    line = next(line for line in page.splitlines() if "loss_is_scaled_for_ga" in line)
+    assert line.split(" | ")[1] == "not run"
+
+
+@pytest.mark.parametrize("asked", ["keras", "keras accelerate lightning optax jax torch pylearn2"])
+def test_no_package_is_left_out_of_the_tables_and_none_invented(asked: str) -> None:
+    with pytest.raises(ValueError, match=r"^the places ask for .*, once each they must: "):
+        fill_field(f"<!--field: {asked}-->", DOCS)
+
+
+def test_a_page_that_asks_for_no_table_is_left_alone() -> None:
+    assert fill_field("one <!--count: pages-->", DOCS) == "one <!--count: pages-->"

@@ -58,9 +58,8 @@ class _Figures(BlockProcessor):
         slug = match["name"].replace("_", "-")
         figure = ET.SubElement(parent, "figure", {"class": "gx-figure", "id": f"figure-{slug}"})
         drawn = drawing(match["name"], " ".join(match["alt"].split()))
-        alone = ET.SubElement(
-            figure, "div", {"id": f"show-{slug}"}
-        )  # a style's :target shows it large
+        # The style shows what an address ends in, so #show-chord shows that figure alone.
+        alone = ET.SubElement(figure, "div", {"id": f"show-{slug}"})
         alone.text = self.parser.md.htmlStash.store(drawn)
         close = {"class": "gx-close", "href": f"#figure-{slug}", "data-search-exclude": ""}
         ET.SubElement(alone, "a", close).text = "Close"

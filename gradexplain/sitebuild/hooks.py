@@ -15,6 +15,7 @@ from mkdocs.utils import get_relative_url
 
 from gradexplain.sitebuild import (
     counts,
+    field,
     figures,
     formulas,
     glossary,
@@ -42,7 +43,7 @@ def on_nav(nav: Navigation, **_: object) -> None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Write the site's counts where a page asks for them, and link terms to the glossary.
+    """Write counts and recorded tables where a page asks for them, and link terms to the glossary.
 
     A notebook gets what front matter gives a page; found in a search, it comes after those.
     """
@@ -51,7 +52,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: ob
         page.meta["description"] = notebooks.description(markdown)
         page.meta["search"] = {"boost": 0.5}
         return markdown
-    markdown = counts.fill_counts(markdown, docs)
+    markdown = field.fill_field(counts.fill_counts(markdown, docs), docs)
     if source.parts[0] == "reference":
         return markdown
     known = glossary.terms((docs / glossary.PAGE).read_text(encoding="utf-8"))
