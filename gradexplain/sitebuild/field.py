@@ -58,4 +58,4 @@ def _wrong(row: Row) -> str:
     """Return the verdict, its factor, and the distance from the right gradient."""
     times = "" if row["factor"] == 1 else f" × {row['factor']:g}"
     found = f"{row['case']!r}, {row['environment']!r}"
-    return f"**{row['verdict']}**{times}, {100 * row['error']:.1f}<!--= off({found}) --> % off"
+    return f"**{row['verdict']}**{times}, {100 * row['error']:.1f}<!--= off({found}) -->% off"
