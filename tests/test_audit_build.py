@@ -49,6 +49,13 @@ def test_the_tolerance_says_how_many_roundings_it_allows() -> None:
         assert audit_accumulation(weighted(COUNTS, parts), parts, COUNTS).why == why
 
 
+def test_the_tolerance_goes_with_the_root_of_the_number_of_parts() -> None:
+    parts = in_dtype("float16", random_parts(9))
+    report = audit_accumulation(weighted([3.0] * 9, parts), parts, range(1, 10))
+    assert report.why == "4u√K with u = 0.00049 of float16, K = 9"
+    assert report.tolerance == pytest.approx(4 * 2**-11 * 3)
+
+
 def test_the_full_gradient_alone_leaves_the_tolerance_as_it_is() -> None:
     """The weights are then measured from the plain mean, whose terms are no longer than A's."""
     alike = weighted([0.25] * 4, PARTS)
@@ -86,6 +93,14 @@ def test_extra_columns_that_explain_nothing_leave_the_weights_as_they_are() -> N
     report = audit_accumulation(A, PARTS, COUNTS, extra={"theta": OTHER})
     assert report.verdict is alone.verdict is Verdict.UNEXPLAINED
     assert report.implied == alone.implied
+
+
+def test_too_few_numbers_are_counted() -> None:
+    parts = [{"w": np.append(part["w"].ravel()[:12], np.zeros(5))} for part in PARTS]
+    report = audit_accumulation(weighted(RIGHT, parts), parts, COUNTS)
+    assert report.says.startswith(
+        "The parts span 4 directions of 12 numbers that are not zero: with fewer than 10 to spare"
+    )
 
 
 # F, the full gradient

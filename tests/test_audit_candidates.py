@@ -15,6 +15,8 @@ from gradexplain.audit.weights import Reading
 COUNTS = [10.0, 90.0, 30.0, 5.0]
 RIGHT = np.array(COUNTS) / sum(COUNTS)
 PARTS = random_parts()
+#: Parts without a common place: their weights are read without any rounding.
+APART: list[Gradient] = [{"w": np.repeat(np.eye(4)[k], 4)} for k in range(4)]
 
 
 def report_of(weights: npt.ArrayLike, counts: Sequence[float] = COUNTS, **known: object) -> Report:
@@ -156,12 +158,14 @@ def test_a_part_without_targets_is_neither_doubled_nor_clipped() -> None:
 def test_a_part_that_is_lost_is_not_negative_and_not_clipped() -> None:
     report = report_of([0, 0.5, 0.3, 0.2])
     assert (report.verdict, report.notes) == (Verdict.REWEIGHTED, ())
-    # Parts without a common place: their weights are read without any rounding.
-    parts: list[Gradient] = [{"w": np.repeat(np.eye(4)[k], 4)} for k in range(4)]
-    A = weighted([0.25, 0.125, 0.25, 0], parts)
-    report = audit_accumulation(A, parts, [7, 7, 7, 7])
+    report = audit_accumulation(weighted([0.25, 0.125, 0.25, 0], APART), APART, [7, 7, 7, 7])
     assert report.implied == (0.25, 0.125, 0.25, 0)
     assert (report.verdict, report.notes) == (Verdict.REWEIGHTED, ())
+
+
+def test_a_part_counted_twice_is_named_where_nothing_is_rounded() -> None:
+    report = audit_accumulation(weighted([0.5, 0.25, 0.25, 0.25], APART), APART, [7, 7, 7, 7])
+    assert report.notes == ("parts[0] counted twice",)
 
 
 def test_negative_weights_are_named_with_their_parts() -> None:

@@ -87,6 +87,7 @@ def test_as_many_axes_as_numpy_allows_are_read(tmp_path: Path) -> None:
 def test_safetensors_is_mapped_and_not_loaded(tmp_path: Path) -> None:
     path = write(tmp_path / "a.safetensors", {"a": np.arange(6.0), "b": np.ones(3)})
     array: Any = open_arrays(path)["a"]
+    assert not array.flags.writeable
     while not isinstance(array, np.memmap):
         array = array.base
     assert isinstance(array, np.memmap)

@@ -79,7 +79,8 @@ def places(indices: list[int] | npt.NDArray[np.intp]) -> str:
     names = [f"parts[{int(k)}]" for k in indices]
     if len(names) > 4:
         return f"{names[0]}, …, {names[-1]} ({len(names)} parts)"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def digits(value: float) -> str:
