@@ -6,7 +6,7 @@ import numpy as np
 
 from gradexplain.audit.advice import QUESTIONS, TO_DO
 from gradexplain.audit.case import Case, Finding, Known, Verdict
-from gradexplain.audit.gram import Gram, Matrix, Vector
+from gradexplain.audit.gram import SPARE, Gram, Matrix, Vector
 from gradexplain.audit.report import Report
 from gradexplain.audit.weights import Reading
 
@@ -19,33 +19,37 @@ def case_of(gram: Gram, base: Vector, dtype: str, known: Known) -> Case:
     right, slack, full = base, 1e-9 * base, None
     if "full" in rows:
         full = _reading(total, base, rows.index("full"), dtype, size, peak)
-        if known.counts is None and full.outside <= full.outer:
+        if known.counts is None and _is_mean(full):
             right, slack = full.weights, full.blur(full.weights)
     extras = tuple(r for r, row in enumerate(rows) if row.startswith("extra["))
 
     def case(products: Matrix, size: int, peak: float, spread: int) -> Case:
+        accumulated = _reading(products, base, K, dtype, size, peak)
         return Case(
-            accumulated=_reading(products, base, K, dtype, size, peak),
+            accumulated=accumulated,
             right=right,
             slack=slack,
             spread=spread,
+            roomy=accumulated.rank + SPARE <= spread,
             known=known,
             extras=tuple(rows[r] for r in extras),
             extended=_reading(products, base, K, dtype, size, peak, extras) if extras else None,
         )
 
-    each = zip(gram.products, gram.sizes, gram.peaks.tolist(), gram.spreads, strict=True)
+    each = zip(
+        gram.names, gram.products, gram.sizes, gram.peaks.tolist(), gram.spreads, strict=True
+    )
     distance, relative_error, angle = _compared(total, rows, base, right)
     return replace(
         case(total, size, peak, sum(gram.spreads)),
         full=full,
         distance=distance,
         relative_error=relative_error,
-        angle=angle,
+        angle=angle if peak else None,  # zero has no direction
         moved=float(total[rows.index("again"), rows.index("again")] ** 0.5)
         if "again" in rows
         else 0,
-        parameters=tuple(zip(gram.names, (case(*one) for one in each), strict=True)),
+        parameters=tuple((name, case(*one)) for name, *one in each),
     )
 
 
@@ -57,13 +61,13 @@ def report_of(case: Case, found: Finding) -> Report:
         weights = case.extended.weights[: len(weights)]
     blur = np.where(A.unread(case.right), np.inf, A.blur(weights))
     scale = A.scale or 1.0
-    known = case.known.counts is not None or (case.full and case.full.outside <= case.full.outer)
+    known = case.known.counts is not None or (case.full is not None and _is_mean(case.full))
     unsure = {Verdict.AMBIGUOUS, Verdict.NOT_REPRODUCIBLE}
     code = 2 if found.verdict in unsure or not found.telling else 1
     return Report(
         verdict=found.verdict,
         says=found.says,
-        implied=tuple(float(w) if b < np.inf else None for w, b in zip(weights, blur, strict=True)),
+        implied=tuple(float(w) if blur[k] < np.inf else None for k, w in enumerate(weights)),
         right=tuple(case.right.tolist()) if known else (None,) * len(case.right),
         blur=tuple(float(b) if b < np.inf else None for b in blur),
         counts=tuple(case.known.counts.tolist()) if case.known.counts is not None else None,
@@ -121,8 +125,12 @@ def _compared(
         return distance, None, None
     along = float(R @ total @ A) / length
     across = max(distance**2 - (float(R @ total @ D) / length) ** 2, 0.0) ** 0.5
-    angle = float(np.degrees(np.arctan2(across, along))) if along or across else None
-    return distance, distance / length, angle
+    return distance, distance / length, float(np.degrees(np.arctan2(across, along)))
+
+
+def _is_mean(full: Reading) -> bool:
+    """Tell whether F is some weighted sum of the parts; where all is zero, none can be named."""
+    return full.outside < full.outer
 
 
 def _why(A: Reading) -> str:

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from gradexplain.audit.case import Case, Verdict, digits, places
 from gradexplain.audit.gram import Vector
 
+_LOSS_SCALES = [*range(-64, -3), *range(4, 65)]  # as powers of two; smaller ones are no surprise
+
 
 def candidates(case: Case) -> list[tuple[Verdict, str, Vector]]:
     """Return the weightings that a loop may use, up to a factor, each once; the right one first."""
@@ -36,28 +38,28 @@ def lookalikes(case: Case) -> list[str]:
 
 def factor_names(case: Case, factor: float, blur: float) -> list[str]:
     """Return every common reason for a factor that lies within its blur."""
-    K, n = len(case.right), float(case.known.counts.sum()) if case.known.counts is not None else 0.0
-    groups = len(set(case.known.groups or ()))
+    K, size, near = len(case.right), abs(factor), max(blur, 1e-6 * abs(factor))
     known = {
         f"K = {K}: summed over the parts, never divided; or parts already divided by K": K,
         f"1/K = 1/{K}: divided by the number of parts once too often": 1 / K,
-        f"the number of groups, {groups}: summed over the groups, never divided": groups,
-        f"1/{groups}: divided by the number of groups once too often": 1 / max(groups, 1),
-        f"n = {n:g}: summed over the targets, never divided": n,
-        f"1/n = 1/{n:g}: divided by the total count once too often": 1 / max(n, 1e-300),
-        f"K/n = {K}/{n:g}: the parts handed in are sums, not means; then A may well be right": (
-            K / max(n, 1e-300)
-        ),
-        f"n/K = {n:g}/{K}: multiplied by the mean count": n / K,
     }
-    near = max(blur, 1e-6 * abs(factor))
-    names = [
-        name for name, value in known.items() if value > 0 and abs(abs(factor) - value) <= near
-    ]
-    power = round(np.log2(abs(factor))) if factor else 0
-    if abs(power) >= 4 and abs(abs(factor) - 2.0**power) <= near:
-        names.append(f"2^{power}: a loss scale that was not taken out")
-    return names
+    if case.known.groups is not None:
+        groups = len(set(case.known.groups))
+        known |= {
+            f"the number of groups, {groups}: summed over the groups, never divided": groups,
+            f"1/{groups}: divided by the number of groups once too often": 1 / groups,
+        }
+    if case.known.counts is not None:
+        n = float(case.known.counts.sum())
+        sums = "the parts handed in are sums, not means; then A may well be right"
+        known |= {
+            f"n = {n:g}: summed over the targets, never divided": n,
+            f"1/n = 1/{n:g}: divided by the total count once too often": 1 / n,
+            f"K/n = {K}/{n:g}: {sums}": K / n,
+            f"n/K = {n:g}/{K}: multiplied by the mean count": n / K,
+        }
+    known |= {f"2^{p}: a loss scale that was not taken out": 2.0**p for p in _LOSS_SCALES}
+    return [name for name, value in known.items() if abs(size - value) <= near and value != 1]
 
 
 def proportions(case: Case, gone: npt.NDArray[np.bool_]) -> tuple[str, Vector, float, float] | None:
@@ -78,29 +80,29 @@ def patterns(case: Case) -> Iterator[str]:
     reordered[np.argsort(w)] = np.sort(right)
     if A.fits(reordered):
         yield "the right weights in another order: counts and parts are not paired as they were"
-    ratio = np.round(np.divide(w, right, out=np.ones_like(w), where=right > 0))
-    if set(ratio.tolist()) == {1.0, 2.0} and A.fits(ratio * right):
-        yield f"{places(np.flatnonzero(ratio == 2))} counted twice"
+    doubled = np.abs(w - 2 * right) < np.abs(w - right)
+    if doubled.any() and A.fits((1 + doubled) * right):
+        yield f"{places(np.flatnonzero(doubled))} counted twice"
     if case.known.counts is not None:
         yield from _from_counts(case, case.known.counts)
-    if (w < -A.blur(w)).any():
-        yield f"negative weights: {places(np.flatnonzero(w < -A.blur(w)))}"
-    if np.all(w <= right + A.blur(right)) and np.all(w > 0):
-        low = float(np.min(w[right > 0] / right[right > 0]))
+    negative = np.flatnonzero(w < -A.blur(w))
+    if negative.size:
+        yield f"negative weights: {places(negative)}"
+    low = min((w[right > 0] / right[right > 0]).tolist(), default=0.0)
+    if low > 0 and np.all(w <= right + A.blur(right)):
         yield f"no part weighs more than it should, the least {digits(low)} times: clipped parts?"
 
 
 def _from_counts(case: Case, counts: Vector) -> Iterator[str]:
-    K, positive = len(counts), bool(np.all(counts > 0))
     known = [
         ("the squares of the counts: weighed by the count twice", counts**2),
         ("counts of one target more a part: counted before the labels are shifted?", counts + 1),
         ("counts of one target less a part: counted after the labels are shifted?", counts - 1),
     ]
-    if positive:
-        known.append(("one over the counts: divided by the count twice", 1 / counts))
+    if np.all(counts > 0):
+        known.append(("one over the counts: divided by the count twice", counts**-1.0))
     for text, weights in known:
-        if weights.sum() > 0 and K > 1:
+        if weights.sum() > 0:
             factor, blur = case.accumulated.factor(weights / weights.sum())
             if np.isfinite(blur) and case.accumulated.fits(factor * weights / weights.sum()):
                 yield f"in proportion to {text}"
@@ -116,7 +118,7 @@ def _grouped(case: Case) -> Iterator[tuple[Verdict, str, Vector]]:
     if case.known.groups is None:
         return
     labels = list(dict.fromkeys(case.known.groups))
-    member = np.array([[label == own for own in case.known.groups] for label in labels], float)
+    member = np.array([[label == own for own in case.known.groups] for label in labels])
     parts, G = member.sum(axis=1), len(labels)
     across = member @ case.right
     inside = member / parts[:, np.newaxis]

@@ -6,7 +6,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from gradexplain.audit.gram import SPARE, Vector
+from gradexplain.audit.gram import Vector
 from gradexplain.audit.weights import Reading
 
 
@@ -45,6 +45,7 @@ class Case:
     right: Vector  # the weights that A should give, from the counts or from F
     slack: Vector  # how far these may be off
     spread: int  # numbers that are not zero in every part
+    roomy: bool  # whether enough of them are left over to tell a fit from a coincidence
     known: Known
     full: Reading | None = None
     distance: float = 0.0  # ‖A − F‖, or from A to the right mean where there is no F
@@ -54,11 +55,6 @@ class Case:
     relative_error: float | None = None  # the distance over the length of that
     angle: float | None = None  # between A and right, in degrees
     parameters: tuple[tuple[str, "Case"], ...] = ()
-
-    @property
-    def roomy(self) -> bool:
-        """Whether enough numbers are left over to tell a fit from a coincidence."""
-        return self.accumulated.rank + SPARE <= self.spread
 
     def same(self, one: Vector, other: Vector) -> bool:
         """Tell whether two weightings are one, as closely as the right one is known."""
@@ -83,7 +79,8 @@ def places(indices: list[int] | npt.NDArray[np.intp]) -> str:
     names = [f"parts[{int(k)}]" for k in indices]
     if len(names) > 4:
         return f"{names[0]}, …, {names[-1]} ({len(names)} parts)"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def digits(value: float) -> str:

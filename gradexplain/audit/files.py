@@ -9,8 +9,9 @@ import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -82,14 +83,14 @@ def _open_npz(path: Path) -> dict[str, Callable[[], object]]:
             f"{path.name} must not unpack to more than {_SWELL} times its size, but {packed} bytes "
             f"declare {unpacked}: write it with numpy.savez, not savez_compressed"
         )
-    names = [member.filename.removesuffix(".npy") for member in members]
-    if len(set(names)) < len(names):
+    named = {member.filename.removesuffix(".npy"): member for member in members}
+    if len(named) < len(members):
         raise ValueError(f"{path.name} must name each array once")
 
     def loader(member: zipfile.ZipInfo) -> Callable[[], object]:
         return lambda: _read_npy(path.name, archive, member)
 
-    return {name: loader(member) for name, member in zip(names, members, strict=True)}
+    return {name: loader(member) for name, member in named.items()}
 
 
 def _read_npy(file: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
@@ -116,17 +117,17 @@ def _open_safetensors(path: Path) -> dict[str, Callable[[], object]]:
     size = path.stat().st_size
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-        if size < 8 or length > min(size - 8, _HEADER):
-            raise ValueError(f"{path.name} must have a header of at most {max(size - 8, 0)} bytes")
+        limit = min(max(size - 8, 0), _HEADER)
+        if size < 8 or length > limit:
+            raise ValueError(f"{path.name} must have a header of at most {limit} bytes")
         header = _parsed(path.name, stream.read(length))
     header.pop("__metadata__", None)
     room = size - 8 - length
     places = sorted(_place(path.name, name, entry, room) for name, entry in header.items())
-    ends = [0, *(end for _, end, _ in places)]
-    for (begin, _, name), free in zip(places, ends, strict=False):
+    for (_, free, _), (begin, _, name) in pairwise(places):
         if begin < free:
             raise ValueError(f"{path.name} must keep its tensors apart, but {name!r} overlaps")
-    mapped = np.memmap(path, np.uint8, "r", 8 + length) if room else np.zeros(0, np.uint8)
+    mapped = np.memmap(path, np.uint8, "r")[8 + length :]
 
     def loader(entry: dict[str, Any]) -> Callable[[], object]:
         return lambda: _view(mapped, entry)
@@ -156,7 +157,7 @@ def _place(file: str, name: str, entry: object, room: int) -> tuple[int, int, st
     dtype, shape, place = known.get("dtype"), known.get("shape"), known.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in _TYPES:
         raise ValueError(f"{file} must give {name!r} a dtype of {', '.join(_TYPES)}, not {dtype!r}")
-    if not _sizes(shape) or not _sizes(place) or shape is None or place is None or len(place) != 2:
+    if not _sizes(shape) or not _sizes(place) or len(place) != 2:
         raise ValueError(f"{file} must give {name!r} a shape and two data_offsets")
     begin, end = place
     if (
@@ -170,7 +171,7 @@ def _place(file: str, name: str, entry: object, room: int) -> tuple[int, int, st
     return begin, end, name
 
 
-def _sizes(value: Any) -> bool:  # noqa: ANN401 - whatever JSON held
+def _sizes(value: object) -> TypeGuard[list[int]]:
     return (
         isinstance(value, list)
         and len(value) <= _AXES

@@ -9,10 +9,10 @@ def against_full(case: Case) -> Finding | None:
     if F is None:
         return None
     meets = case.distance <= A.outer + A.inner
-    if F.outside > F.outer and meets:
-        note = "F is no weighted sum of the parts, so they could not have made A"
-        return Finding(Verdict.EXACT, "A is the full gradient.", notes=(note,))
     if F.outside > F.outer:
+        if meets:
+            note = "F is no weighted sum of the parts, so they could not have made A"
+            return Finding(Verdict.EXACT, "A is the full gradient.", notes=(note,))
         says = "The full gradient is no weighted sum of the parts: no weights would make it right."
         return Finding(Verdict.NOT_A_MEAN, says, notes=_by_counts(case))
     if case.known.counts is None or not case.roomy or F.fits(case.right, sharply=False):

@@ -12,6 +12,7 @@ from gradexplain.audit.tensors import UNITS, Tensor
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
 _BLOCK = 1 << 14  # numbers of each gradient that are held in float64 at a time
+_LEAST = 256  # but no fewer than these
 _ROOM = 180_000  # numbers of all of them together
 SPARE = 10  # equations that must be left over once the parts' weights are chosen
 
@@ -44,7 +45,7 @@ def gather(
         ValueError: as `walk` does, or a number is not finite.
     """
     rows = (*parts, *others)
-    block = np.zeros((len(rows), max(min(_BLOCK, _ROOM // len(rows)), 256)))
+    block = np.zeros((len(rows), max(min(_BLOCK, _ROOM // len(rows)), _LEAST)))
     products, names, sizes, peaks, spreads, dtype = [], [], [], [], [], "float64"
     for name, tensors in walk({"accumulated": others["accumulated"], **parts, **others}):
         ordered = [tensors[row] for row in rows]
@@ -85,8 +86,8 @@ def _blocks(tensors: Sequence[Tensor], block: Matrix) -> Iterator[Matrix]:
     size, width = max(tensor.flat.size for tensor in tensors), block.shape[1]
     for start in range(0, size, width):
         filled = block[:, : min(width, size - start)]
-        for row, tensor in zip(filled, tensors, strict=True):
-            row[:] = tensor.flat[start : start + width] if tensor.present else 0
+        for row, tensor in enumerate(tensors):
+            filled[row] = tensor.flat[start : start + width] if tensor.present else 0
         yield filled
 
 
