@@ -14,7 +14,8 @@ Blank = Callable[..., Page]
 TEACH = (ROOT / "docs" / "teach.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"\]\(\S+\.md\?([\w-]+)=(\S+)#show-([\w-]+)\)", TEACH)
 each_link = pytest.mark.parametrize(("name", "state", "shown"), LINKS)
-first_links = pytest.mark.parametrize("name", dict.fromkeys(name for name, *_ in LINKS))
+STATES = {name: state for name, state, _ in LINKS}
+each_figure = pytest.mark.parametrize(("name", "state"), STATES.items())
 
 
 def opened(page: Page, home: str, query: str) -> None:
@@ -33,7 +34,7 @@ def share_of_the_window(page: Page) -> float:
 
 
 def test_the_teaching_page_links_to_all_six() -> None:
-    assert len(LINKS) > len({name for name, *_ in LINKS}) == 6
+    assert len(LINKS) > len(STATES) == 6
     assert all(name == shown for name, _, shown in LINKS)
 
 
@@ -50,10 +51,12 @@ def test_a_link_opens_the_figure_in_the_state_it_names(
     assert watch.faults == []
 
 
-@first_links
-def test_it_stays_alone_while_it_is_moved_and_closes(blank: Blank, home: str, name: str) -> None:
+@each_figure
+def test_it_stays_alone_while_it_is_moved_and_closes(
+    blank: Blank, home: str, name: str, state: str
+) -> None:
     page = blank()
-    opened(page, home, f"{name}={dict((n, s) for n, s, _ in LINKS)[name]}")
+    opened(page, home, f"{name}={state}")
     figure = Moved(page, name)
     before = figure.state
     figure.press(0, "ArrowRight")
