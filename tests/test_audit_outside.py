@@ -30,7 +30,7 @@ def off_by(distance: float, K: int, dtype: str, length: float = 1.0) -> Case:
     """Return a mean of K parts at right angles, each so long, that is off by `distance`."""
     mean = np.ones(K) / K
     A = Reading(length**2 * np.eye(K), np.zeros(K), distance**2, mean, dtype, 100, length)
-    return Case(A, mean, 0 * mean, 100, Known(None, None, None))
+    return Case(A, mean, 0 * mean, 100, roomy=True, known=Known(None, None, None))
 
 
 def is_stray(distance: float, K: int, dtype: str, whole: float = 1.0) -> bool:
