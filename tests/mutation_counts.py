@@ -1,7 +1,7 @@
 """Judge mutmut's run: which mutants of the package survived, and what was never mutated at all.
 
 mutmut makes no mutants in decorated functions or in tables of lambdas, and says nothing of it:
-hence each public function must have some.
+hence each public function must have some, or be listed with the reason why it has none.
 """
 
 # ruff: noqa: T201 - what it finds, it prints
@@ -19,6 +19,7 @@ from pathlib import Path
 from parsers import ROOT
 from survivors import Altered, faults, listed
 
+SURVIVORS = ROOT / "tests/mutation_survivors.toml"
 LEAST = 0.95  # of the mutants must be killed
 KILLED = {1, 3, 24, -24, 36, 152, 255}  # pytest's exit codes for a failure, mutmut's for the clock
 
@@ -46,24 +47,37 @@ def main() -> int:
     counts = Counter(mutant.function for mutant in every)
     for function, number in sorted(counts.items()):
         print(f"{number:5} {function}")
-    found = judged(every, public, listed(ROOT / "tests/mutation_survivors.toml", "code"))
+    found = judged(every, public, listed(SURVIVORS, "code"), unmutated(SURVIVORS))
     print(*found, sep="\n", end="\n" * bool(found))
     killed = sum(mutant.killed for mutant in every)
     print(f"{len(every)} mutants of {len(counts)} functions: {killed} killed")
     return int(bool(found))
 
 
-def judged(every: list[Mutant], public: list[str], allowed: set[Altered]) -> list[str]:
+def judged(
+    every: list[Mutant], public: list[str], allowed: set[Altered], spared: set[str]
+) -> list[str]:
     """Name what is wrong with the run."""
     altered = {mutant.altered for mutant in every}
     survived = {mutant.altered for mutant in every if not mutant.killed}
     found = faults(altered, altered, survived, allowed)
     mutated = {mutant.function for mutant in every}
-    found += [f"Not mutated: {name}" for name in public if name not in mutated]
+    without = set(public) - mutated
+    found += [f"Not mutated: {name}" for name in public if name in without - spared]
+    found += [f"Listed, but mutated or not public: {name}" for name in sorted(spared - without)]
     killed = sum(mutant.killed for mutant in every)
     if killed < LEAST * len(every):
         found.append(f"Too few are killed: {killed} of {len(every)}")
     return found
+
+
+def unmutated(survivors: Path) -> set[str]:
+    """Return the public functions that hold nothing to alter; one without a reason is an error."""
+    entries = tomllib.loads(survivors.read_text(encoding="utf-8")).get("unmutated", [])
+    for entry in entries:
+        if not entry.get("why"):
+            raise ValueError(f"{survivors.name} must say why {entry['function']} is not mutated")
+    return {entry["function"] for entry in entries}
 
 
 def mutated_modules(root: Path) -> list[Path]:

@@ -43,6 +43,8 @@ def verdicts_through(wrap: Callable[[Gradient], Any]) -> list[Verdict]:
 class Torch:
     """As a torch.Tensor that requires a gradient: NumPy may not touch it before detach()."""
 
+    is_sparse = False
+
     def __init__(
         self, values: npt.NDArray[Any], dtype: str = "float32", device: str = "cpu"
     ) -> None:
@@ -117,7 +119,7 @@ class Slices:
         half = (whole / 2).astype(whole.dtype)
         self.values = TensorFlow(np.concatenate([half, half]))
         self.indices = TensorFlow(np.tile(np.arange(len(whole)), 2)).numpy()
-        self.dense_shape = np.array(whole.shape)
+        self.dense_shape, self.dtype = np.array(whole.shape), self.values.dtype
 
 
 class Mlx:

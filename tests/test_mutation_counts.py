@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from mutation_counts import Mutant, judged, mutants, mutated_modules, public_functions
+from mutation_counts import Mutant, judged, mutants, mutated_modules, public_functions, unmutated
 from parsers import ROOT
 from survivors import listed
 
@@ -88,27 +88,49 @@ def test_public_functions_are_those_of_the_source(tmp_path: Path) -> None:
 
 
 def test_a_good_run_passes() -> None:
-    assert judged([*KILLED, SURVIVOR], ["f"], {SURVIVOR.altered}) == []
+    assert judged([*KILLED, SURVIVOR], ["f"], {SURVIVOR.altered}, set()) == []
 
 
 def test_a_survivor_must_be_listed() -> None:
-    assert judged([*KILLED, SURVIVOR], ["f"], set()) == ["Unnoticed: f\n  - a\n  + c"]
+    assert judged([*KILLED, SURVIVOR], ["f"], set(), set()) == ["Unnoticed: f\n  - a\n  + c"]
 
 
 def test_a_list_grown_old_fails() -> None:
     noticed, gone = KILLED[0].altered, ("f", "a", "d")
-    assert judged(KILLED, ["f"], {noticed, gone}) == [
+    assert judged(KILLED, ["f"], {noticed, gone}, set()) == [
         "Listed, but there is no such change: f\n  - a\n  + d",
         "Listed, but noticed: f\n  - a\n  + b0",
     ]
 
 
 def test_a_public_function_without_mutants_fails() -> None:
-    assert judged(KILLED, ["f", "g"], set()) == ["Not mutated: g"]
+    assert judged(KILLED, ["f", "g"], set(), set()) == ["Not mutated: g"]
+
+
+def test_a_public_function_may_be_listed_as_holding_nothing_to_alter() -> None:
+    assert judged(KILLED, ["f", "g"], set(), {"g"}) == []
+
+
+def test_such_a_list_grown_old_fails() -> None:
+    assert judged(KILLED, ["f"], set(), {"f", "gone"}) == [
+        "Listed, but mutated or not public: f",
+        "Listed, but mutated or not public: gone",
+    ]
+
+
+def test_a_function_that_is_not_mutated_must_have_a_reason(tmp_path: Path) -> None:
+    survivors = tmp_path / "survivors.toml"
+    survivors.write_text("[[unmutated]]\nfunction = 'f'\nwhy = 'none'\n")
+    assert unmutated(survivors) == {"f"}
+    survivors.write_text("[[unmutated]]\nfunction = 'f'\n")
+    with pytest.raises(ValueError, match=r"^survivors.toml must say why f is not mutated$"):
+        unmutated(survivors)
+    survivors.write_text("")
+    assert unmutated(survivors) == set()
 
 
 def test_95_in_100_must_be_killed_even_if_the_rest_is_listed() -> None:
-    found = judged([*KILLED[:18], SURVIVOR], ["f"], {SURVIVOR.altered})
+    found = judged([*KILLED[:18], SURVIVOR], ["f"], {SURVIVOR.altered}, set())
     assert found == ["Too few are killed: 18 of 19"]
 
 

@@ -52,8 +52,7 @@ def held(label: str, gradient: object) -> object:
     """Copy a gradient that training code may overwrite; files and iterators stay."""
     if isinstance(gradient, Stored | Iterator | str | Path):
         return gradient
-    leaves = _flat(label, "", gradient)
-    return {name: to_tensor(_place(label, name), leaf).copy() for name, leaf in leaves}
+    return {name: to_tensor(_place(label, name), leaf).copy() for name, leaf in _flat(gradient)}
 
 
 def check_finite(name: str, tensors: Mapping[str, Tensor]) -> None:
@@ -78,14 +77,14 @@ def _open(label: str, gradient: object) -> _Source:
     if isinstance(gradient, Iterator):
         return _pairs(gradient)
     found: dict[str, object] = {}
-    for name, leaf in _flat(label, "", gradient):
+    for name, leaf in _flat(gradient):
         if name in found:
             raise ValueError(f"{label} must name each parameter once, but {_called(name)} is twice")
         found[name] = leaf
     return found
 
 
-def _flat(label: str, prefix: str, value: object) -> Iterator[tuple[str, object]]:
+def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
     if isinstance(value, Mapping):
         items: Iterator[tuple[object, object]] = iter(value.items())
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -94,7 +93,7 @@ def _flat(label: str, prefix: str, value: object) -> Iterator[tuple[str, object]
         yield prefix, value
         return
     for key, item in items:
-        yield from _flat(label, f"{prefix}.{key}" if prefix else str(key), item)
+        yield from _flat(item, f"{prefix}.{key}" if prefix else str(key))
 
 
 def _pairs(gradient: Iterator[object]) -> Iterator[tuple[str, object]]:

@@ -72,7 +72,6 @@ def too_short(case: Case) -> Finding | None:
 
 def unexplained(case: Case) -> Finding:
     """Say where the part of A lies that no weights give."""
-    A = case.accumulated
     says = "A is no weighted sum of the parts: something else was added, or the parts are not those"
     says += " that were accumulated. The weights below come closest."
     notes = []
@@ -82,8 +81,6 @@ def unexplained(case: Case) -> Finding:
     elif 0 < len(off) < len(case.parameters):
         listed = ", ".join(off[:3]) + (", …" if len(off) > 3 else "")
         notes.append(f"{len(off)} of {len(case.parameters)} parameters are off: {listed}")
-    if A.peak == 0:
-        notes.append("A is zero")
     return Finding(Verdict.UNEXPLAINED, says, notes=tuple(notes))
 
 
@@ -116,7 +113,5 @@ def _sum_of(case: Case, coefficients: Vector, weighting: str) -> str:
 
 
 def _reading(finding: Finding) -> str:
-    if finding.verdict in {Verdict.EXACT, Verdict.RESCALED} or finding.factor == 1.0:
-        times = "" if finding.factor == 1.0 else f", times {digits(finding.factor)}"
-        return ("exact" if finding.verdict is Verdict.EXACT else finding.verdict.value) + times
-    return f"{finding.verdict.value}, times {digits(finding.factor)}"
+    times = "" if finding.factor == 1.0 else f", times {digits(finding.factor)}"
+    return finding.verdict.value + times

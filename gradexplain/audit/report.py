@@ -44,11 +44,7 @@ class Report:
     @property
     def ratios(self) -> tuple[float | None, ...]:
         """Each implied weight over the right one: 0 within its blur of it, None if not known."""
-        known = zip(self.implied, self.right, self.blur, strict=True)
-        return tuple(
-            None if w is None or b is None or not r else 0.0 if abs(w) <= b else w / r
-            for w, r, b in known
-        )
+        return tuple(map(_ratio, self.implied, self.right, self.blur))
 
     def __str__(self) -> str:
         """Return the report as text of at most 80 columns."""
@@ -99,3 +95,9 @@ class Report:
             f"relative error {error}, angle {angle}; outside the parts' span "
             f"{digits(self.residual)}, tolerated {digits(self.tolerance)} ({self.why})"
         )
+
+
+def _ratio(implied: float | None, right: float | None, blur: float | None) -> float | None:
+    if implied is None or blur is None or not right:
+        return None
+    return 0.0 if abs(implied) <= blur else implied / right

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradexplain.audit.inputs import check_finite, walk
-from gradexplain.audit.tensors import UNITS
+from gradexplain.audit.tensors import UNITS, Tensor
 
 Offset = int | tuple[tuple[int, ...], tuple[int, ...]]
 _Vector = npt.NDArray[np.float64]
@@ -95,7 +95,7 @@ def sketch(
         dtype = max(dtype, tensor.dtype, key=UNITS.__getitem__)
         numbers += tensor.flat.size
         key = _key(seed, name)
-        for start, run in _runs(name, tensor.flat, tensor.shape, left.pop(name, 0)):
+        for start, run in _runs(name, tensor, left.pop(name, 0)):
             _add(total, run, start + key % size, key)
         if not np.isfinite(total).all():
             check_finite(name, tensors)
@@ -105,24 +105,31 @@ def sketch(
 
 
 def _runs(
-    name: str, flat: npt.NDArray[np.floating], shape: tuple[int, ...], offset: Offset
+    name: str, tensor: Tensor, offset: Offset
 ) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
     """Yield the stretches of a shard that are also stretches of the whole, and where they begin."""
+    flat, shape = tensor.flat, tensor.shape
     if isinstance(offset, int):
         if offset < 0:
             raise ValueError(f"offsets[{name!r}] must be at least 0, not {offset}")
         yield offset, flat
         return
     corner, whole = offset
-    if not len(corner) == len(whole) == len(shape) or any(
-        at < 0 or at + n > total for at, n, total in zip(corner, shape, whole, strict=True)
+    if tensor.present and (
+        not len(corner) == len(whole) == len(shape)
+        or any(at < 0 for at in corner)
+        or any(np.add(corner, shape) > whole)
     ):
         raise ValueError(
             f"offsets[{name!r}] must place a shard of shape {shape} inside the whole, "
             f"not at {corner} in {whole}"
         )
-    for index, run in zip(np.ndindex(shape[:-1]), flat.reshape(-1, shape[-1]), strict=True):
-        place = (*(at + i for at, i in zip(corner, index, strict=False)), corner[-1])
+    if not shape or not flat.size:  # one number, or none
+        yield 0, flat
+        return
+    rows = flat.reshape(-1, shape[-1])
+    for index, run in zip(np.ndindex(*shape[:-1], 1), rows, strict=True):
+        place = tuple(np.add(corner, index).tolist())
         yield int(np.ravel_multi_index(place, whole)), run
 
 
@@ -151,9 +158,8 @@ def _key(seed: int, name: str) -> int:
 
 def _signs(key: int, first: int, rows: int) -> _Vector:
     """Return +1 or −1 for each row, by its number alone, mixed as splitmix64 does."""
-    with np.errstate(over="ignore"):
-        mixed = np.arange(first + 1, first + rows + 1, dtype=np.uint64)
-        mixed = np.uint64(key) + mixed * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return 1.0 - 2.0 * (mixed >> np.uint64(63)).astype(np.float64)
+    mixed = np.arange(first + 1, first + rows + 1, dtype=np.uint64)
+    mixed = np.uint64(key) + mixed * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.where(mixed >> np.uint64(63), -1.0, 1.0)

@@ -20,9 +20,9 @@ def determined_sums(A: Reading, right: Vector, lost: npt.NDArray[np.intp]) -> It
         group = _connected(left, np.abs(cosines) > _PARALLEL)
         left = [k for k in left if k not in group]
         if len(group) > 1:
-            functional = np.zeros(len(right))
-            functional[group] = np.sign(cosines[group[0], group]) * A.norms[group]
-            yield from _ratio(A, right, functional, places(group))
+            signs = np.zeros(len(right))
+            signs[group] = np.sign(cosines[group[0], group])
+            yield from _ratio(A, right, signs, places(group))
 
 
 def _connected(left: list[int], alike: npt.NDArray[np.bool_]) -> list[int]:
@@ -32,11 +32,11 @@ def _connected(left: list[int], alike: npt.NDArray[np.bool_]) -> list[int]:
     return sorted(group)
 
 
-def _ratio(A: Reading, right: Vector, functional: Vector, name: str) -> Iterator[str]:
+def _ratio(A: Reading, right: Vector, signs: Vector, name: str) -> Iterator[str]:
     """Yield what a sum of weights is, in units of what it should be, if it can be told."""
+    functional = signs * A.norms
     should = float(functional @ right)
     blur = A.noise * float(A.spread(functional[np.newaxis])[0])
-    signs = np.where(A.norms > 0, functional / np.where(A.norms > 0, A.norms, 1), 0)
     if np.linalg.norm(A.lost @ signs) <= 1e-4 * np.linalg.norm(signs) and blur < abs(should) / 4:
         ratio = float(functional @ A.weights) / should
         yield f"together, {name} weigh {digits(ratio)} times what they should"

@@ -1,7 +1,7 @@
 """One tensor of NumPy, PyTorch, JAX, TensorFlow or MLX, as a flat NumPy array."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Tensor:
 
     def copy(self) -> "Tensor":
         """Return the same values in memory of their own."""
-        return Tensor(self.flat.copy(), self.shape, self.dtype, None, self.present)
+        return replace(self, flat=self.flat.copy(), address=None)
 
 
 def to_tensor(place: str, leaf: object) -> Tensor:
@@ -46,7 +46,7 @@ def to_tensor(place: str, leaf: object) -> Tensor:
     if isinstance(leaf, Tensor):
         return leaf
     if leaf is None:
-        return Tensor(np.zeros(0, np.float32), (), "float32", present=False)
+        return Tensor(np.zeros(0), (), "float64", present=False)
     array = _read(place, leaf)
     dtype = _dtype_name(leaf, array)
     if dtype not in UNITS:
@@ -54,7 +54,7 @@ def to_tensor(place: str, leaf: object) -> Tensor:
             f"{place} must be of dtype float64, float32, float16 or bfloat16, not {dtype}"
         )
     array = _widened(array)
-    return Tensor(array.reshape(-1), array.shape, dtype, _address(leaf))
+    return Tensor(array.ravel(), array.shape, dtype, _address(leaf))
 
 
 def widen_bfloat16(bits: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
@@ -96,7 +96,7 @@ def _read(place: str, leaf: object) -> npt.NDArray[Any]:  # noqa: PLR0911 - one 
 
 def _from_torch(tensor: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - known by what it can do
     tensor = tensor.detach()
-    if getattr(tensor, "is_sparse", False):
+    if tensor.is_sparse:
         tensor = tensor.to_dense()
     if str(tensor.dtype) == "torch.bfloat16":  # NumPy has none
         tensor = tensor.float()
@@ -120,9 +120,7 @@ def _from_mlx(tensor: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - as above
 
 def _dtype_name(leaf: object, array: npt.NDArray[Any]) -> str:
     """Return the dtype that the numbers were computed in, which `array` may have widened."""
-    source = getattr(leaf, "values", leaf) if hasattr(leaf, "dense_shape") else leaf
-    given = str(getattr(source, "dtype", array.dtype))
-    return "bfloat16" if "bfloat16" in given else array.dtype.name
+    return "bfloat16" if "bfloat16" in str(getattr(leaf, "dtype", None)) else array.dtype.name
 
 
 def _widened(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

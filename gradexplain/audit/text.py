@@ -1,5 +1,6 @@
 """Lines of at most 80 columns."""
 
+import math
 import textwrap
 
 from gradexplain.audit.case import digits
@@ -14,15 +15,13 @@ _ROWS = 12
 def wrapped(text: str, label: str = "") -> list[str]:
     """Break a text into lines; those after the first stand under the label."""
     indent = " " * min(len(label), 24)
-    return textwrap.wrap(label + text, _WIDTH, subsequent_indent=indent) if text else []
+    return textwrap.wrap(label + text, _WIDTH, subsequent_indent=indent)
 
 
 def table(parts: list[Part]) -> list[str]:
     """Return a line per part; of many parts, those furthest from right, in their own order."""
-    shown = list(range(len(parts)))
-    if len(parts) > _ROWS:
-        far = sorted(shown, key=lambda k: -_distance(parts[k]))
-        shown = sorted(far[:_ROWS])
+    far = sorted(range(len(parts)), key=lambda k: -_distance(parts[k]))
+    shown = sorted(far[:_ROWS])
     lines = [" part      count      right    implied   implied/right"]
     lines += [_row(k, parts[k]) for k in shown]
     if len(shown) < len(parts):
@@ -40,4 +39,4 @@ def _row(k: int, part: Part) -> str:
 
 def _distance(part: Part) -> float:
     _, right, implied, _ = part
-    return float("inf") if implied is None or right is None else abs(implied - right)
+    return math.inf if implied is None or right is None else abs(implied - right)

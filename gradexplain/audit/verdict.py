@@ -157,19 +157,20 @@ def _blurred(case: Case) -> Finding | None:
 
 def _dropped(case: Case) -> Finding | None:
     A = case.accumulated
-    gone = (case.right > 0) & (np.abs(A.weights) <= A.blur(np.zeros_like(A.weights)))
+    gone = (case.right > 0) & (np.abs(A.weights) <= A.blur(0 * A.weights))
     kept = proportions(case, gone) if gone.any() else None
     if kept is None:
         return None
     text, rest, factor, blur = kept
+    factor = 1.0 if abs(factor - 1) <= blur else factor
     says = f"A lacks {places(np.flatnonzero(gone))}; the others keep their proportions{text}"
-    if abs(factor - 1) <= blur and not text:
+    if factor == 1 and not text:
         says += ", not renormalised"
     elif abs(factor * rest.sum() - 1) <= blur * rest.sum():
         says += ", renormalised to one"
     else:
         says += f", times {digits(factor)}"
-    names = factor_names(case, factor, blur) if abs(factor - 1) > blur else []
+    names = factor_names(case, factor, blur) if factor != 1 else []
     if np.flatnonzero(~gone).tolist() == [len(gone) - 1]:
         names.insert(0, "only the last part is left: gradients zeroed before each backward pass?")
     return Finding(Verdict.DROPPED, says + ".", factor, notes=tuple(names))

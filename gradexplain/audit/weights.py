@@ -40,41 +40,34 @@ class Reading:
         """The unit u of the coarsest dtype."""
         return UNITS[self.dtype]
 
-    @cached_property
-    def norms(self) -> Vector:
+    def _norms(self) -> Vector:
         """‖gₖ‖ of each part."""
         return np.sqrt(np.diag(self.gram))
 
-    @cached_property
-    def terms(self) -> float:
+    def _terms(self) -> float:
         """S: the size of the terms in B."""
         return float(np.abs(self.base) @ self.norms)
 
-    @cached_property
-    def level(self) -> float:
+    def _level(self) -> float:
         """The size of the terms in A over S, by weights that rounding cannot blow up."""
         robust = self.base + self._solve(self.along, max((32 * self.unit) ** 2, 10 * _NOISE))
         return float(np.abs(robust) @ self.norms) / self.terms if self.terms else 1.0
 
-    @cached_property
-    def length(self) -> float:
+    def _length(self) -> float:
         """‖A‖."""
         square = self.square + 2 * float(self.base @ self.along) + self.inside(self.base) ** 2
         return max(square, 0.0) ** 0.5
 
-    @cached_property
-    def scale(self) -> float:
+    def _scale(self) -> float:
         """The size of the terms in A: what its rounding goes with."""
         return max(self.level * self.terms, self.length)
 
-    @cached_property
-    def floor(self) -> float:
+    def _floor(self) -> float:
         """What can't be told from nothing, however fine the dtype; half precision has its own."""
         tiny = _TINY.get(self.dtype, 0.0) * float(np.sqrt(self.size * len(self.base)))
         return FLOOR * max(self.scale, self.terms) + tiny
 
-    @cached_property
-    def outer(self) -> float:
+    def _outer(self) -> float:
         """How much of A may lie outside the span of the parts: 4u√K of its scale, or the floor.
 
         In single precision 16u√K: parts that are computed again, each loss with another factor,
@@ -85,24 +78,20 @@ class Reading:
         short = 2 * _NOISE**0.5 if self.rank < np.count_nonzero(self.visible) else 0.0
         return max(max(4 * rounding, min(16 * rounding, DEEP), short) * self.scale, self.floor)
 
-    @cached_property
-    def inner(self) -> float:
+    def _inner(self) -> float:
         """How far inside the span A may be from what it is compared with: 6u, or the floor."""
         return max(6 * self.unit * self.scale, self.floor)
 
-    @property
-    def relative(self) -> float:
+    def _relative(self) -> float:
         """How far a weight may be off, as a fraction of itself."""
         return max(6 * self.unit, FLOOR)
 
-    @cached_property
-    def visible(self) -> npt.NDArray[np.bool_]:
+    def _visible(self) -> npt.NDArray[np.bool_]:
         """The parts that are not lost in the rounding of the others."""
         threshold = max(4 * self.unit * len(self.base) ** 0.5, FLOOR) * self.terms
         return self.norms > (0 if self.keen else threshold)
 
-    @cached_property
-    def _eigen(self) -> tuple[Vector, Matrix, Vector]:
+    def _decomposed(self) -> tuple[Vector, Matrix, Vector]:
         """Eigenvalues and vectors of the visible parts' Gram matrix, normalised; and the norms."""
         norms = np.where(self.visible, self.norms, 1.0)
         shown = np.outer(self.visible, self.visible)
@@ -125,25 +114,21 @@ class Reading:
         moved: Vector = (functionals / norms) @ vectors[:, kept] / np.sqrt(values[kept])
         return np.linalg.norm(moved, axis=1)
 
-    @cached_property
-    def rank(self) -> int:
+    def _rank(self) -> int:
         """How many directions the parts span."""
         return int(np.count_nonzero(self._eigen[0] > _NOISE))
 
-    @cached_property
-    def lost(self) -> Matrix:
+    def _lost(self) -> Matrix:
         """The projection, in units of the parts' norms, on the weights that leave no trace."""
         values, vectors, _ = self._eigen
         gone = vectors[:, values <= _NOISE]
         return gone @ gone.T
 
-    @cached_property
-    def weights(self) -> Vector:
+    def _weights(self) -> Vector:
         """The weights in A = Σ wₖ gₖ; of those that do, or come closest, the nearest to B's."""
         return self.base + self._solve(self.along, _NOISE)
 
-    @cached_property
-    def outside(self) -> float:
+    def _outside(self) -> float:
         """The length of what no weights can give."""
         moved = self.weights - self.base
         left = self.square - 2 * float(moved @ self.along) + self.inside(moved) ** 2
@@ -153,8 +138,7 @@ class Reading:
         """Return ‖Σ wₖ gₖ‖."""
         return max(float(weights @ self.gram @ weights), 0.0) ** 0.5
 
-    @cached_property
-    def noise(self) -> float:
+    def _noise(self) -> float:
         """How far rounding moves A along one direction of the span.
 
         Its errors are of all signs, so along one direction they add up to no more than the
@@ -176,7 +160,7 @@ class Reading:
     def unread(self, right: Vector) -> npt.NDArray[np.bool_]:
         """Return the weights that are blurred by a quarter of what they should be, or more."""
         should = np.where(right > 0, right, 1 / len(right))
-        return self.blur(np.zeros_like(right)) >= self.level * should / 4
+        return self.blur(0 * right) >= self.level * should / 4
 
     def fits(self, weights: Vector, *, sharply: bool = True) -> bool:
         """Tell whether A = Σ wₖ gₖ for these weights, and, sharply, each weight by itself."""
@@ -192,7 +176,24 @@ class Reading:
     def factor(self, weights: Vector) -> tuple[float, float]:
         """Return s that brings s Σ wₖ gₖ closest to A, and how far it may be off."""
         if self.cancels(weights):
-            return 0.0, float("inf")
-        length = self.inside(weights)
-        s = float(self.weights @ self.gram @ weights) / length**2
-        return s, self.relative * abs(s) + self.noise / length
+            return 0.0, np.inf
+        s = float(self.weights @ self.gram @ weights) / self.inside(weights) ** 2
+        return s, self.relative * abs(s) + self.noise / self.inside(weights)
+
+    # Each is worked out once. As decorators, these would keep mutmut from altering the arithmetic.
+    norms = cached_property(_norms)
+    terms = cached_property(_terms)
+    level = cached_property(_level)
+    length = cached_property(_length)
+    scale = cached_property(_scale)
+    floor = cached_property(_floor)
+    outer = cached_property(_outer)
+    inner = cached_property(_inner)
+    relative = cached_property(_relative)
+    visible = cached_property(_visible)
+    _eigen = cached_property(_decomposed)
+    rank = cached_property(_rank)
+    lost = cached_property(_lost)
+    weights = cached_property(_weights)
+    outside = cached_property(_outside)
+    noise = cached_property(_noise)

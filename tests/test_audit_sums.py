@@ -1,0 +1,73 @@
+"""Sums of weights, for parts that look alike: what they weigh together, where that can be told."""
+
+import numpy as np
+import pytest
+from readings import Array, reading
+
+from gradexplain.audit.sums import determined_sums
+from gradexplain.audit.weights import Reading
+
+G, H, OTHER = np.random.default_rng(0).standard_normal((3, 60))
+WEIGHTS = np.array([0.1, 0.3, 0.2, 0.5, 0.4, 0.0])
+RIGHT = np.array([0.1, 0.2, 0.3, 0.1, 0.2, 0.1])
+
+
+def sums(A: Reading, right: Array, lost: list[int]) -> list[str]:
+    return list(determined_sums(A, right, np.array(lost)))
+
+
+@pytest.mark.parametrize("length", [1e-3, 1.0, 1e3])
+def test_parts_of_one_direction_are_added_up_by_their_lengths_and_signs(length: float) -> None:
+    """Two pairs, one of them of opposite signs; a part that is like no other, and one of zeros."""
+    parts = length * np.array([G, H, 3 * G, -2 * H, OTHER, 0 * G])
+    A = reading(parts, WEIGHTS @ parts, RIGHT)
+    first = (0.1 + 3 * 0.2) / (0.1 + 3 * 0.3)
+    second = (0.3 - 2 * 0.5) / (0.2 - 2 * 0.1 + 0.05)
+    right = RIGHT + np.array([0, 0.05, 0, 0, 0, 0])
+    assert sums(A, right, [0, 1, 2, 3, 4, 5]) == [
+        f"together, parts[0] and parts[2] weigh {first:.4g} times what they should",
+        f"together, parts[1] and parts[3] weigh {second:.4g} times what they should".replace(
+            "weigh -", "weigh −"
+        ),
+    ]
+    assert sums(A, right, [1, 3, 4]) == sums(A, right, [0, 1, 2, 3, 4, 5])[1:]
+    assert sums(A, right, [0, 4, 5]) == []
+
+
+def test_parts_that_are_alike_through_another_are_one_group() -> None:
+    """The first and the second are 11 degrees apart; the third stands between them."""
+    a, b, c = np.eye(3, 60)
+    parts = np.array([a, a + 0.2 * b, a + 0.1 * b + 0.01 * c])
+    A = reading(parts, parts.mean(axis=0), np.ones(3) / 3)
+    assert sums(A, np.ones(3) / 3, [0, 1, 2]) == [
+        "together, parts[0], parts[1] and parts[2] weigh 1 times what they should"
+    ]
+    assert sums(A, np.ones(3) / 3, [0, 1]) == []
+
+
+@pytest.mark.parametrize(("turned", "told"), [(0.0197, True), (0.0203, False), (0.1, False)])
+def test_a_sum_that_a_readable_part_could_stand_in_for_is_not_told(
+    turned: float, *, told: bool
+) -> None:
+    """The third part is what the second has more than the first, so it blurs their sum."""
+    a, b = np.eye(2, 60)
+    parts = np.array([a, a + turned * b, b])
+    right = np.array([0.3, 0.3, 0.4])
+    A = reading(parts, np.array([0.2, 0.5, 0.3]) @ parts, right)
+    assert A.rank == 2
+    assert len(sums(A, right, [0, 1])) == told
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_blurred_by_a_quarter_of_what_it_should_be_is_not_told(sign: int) -> None:
+    parts = np.array([5 * G, sign * 7 * G, G + 0.5 * H])  # the third is like them, but not alike
+    A = reading(parts, np.array([0.2, 0.3, 0.5]) @ parts, np.ones(3) / 3, "bfloat16")
+    along = np.linalg.norm(parts, axis=1) * [1, sign, 0]
+    moved = A.spread(along[np.newaxis])[0]
+    assert moved > 1.5
+    limit = 4 * A.noise * moved
+    share = np.array([0, limit / along[1], 0])
+    assert len(sums(A, 1.01 * share, [0, 1])) == 1
+    assert sums(A, 0.99 * share, [0, 1]) == []
+    assert len(sums(A, -1.01 * share, [0, 1])) == 1
+    assert sums(A, -0.99 * share, [0, 1]) == []
