@@ -11,8 +11,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pytest
 from building import build
+from mkdocs.config import load_config
 from parsers import ROOT
+
+from gradexplain.sitebuild.missing import filled
 
 # What Material's own script could load for what this site leaves off: a version chooser's frame,
 # diagrams, a browser without ResizeObserver. The browser checks watch that no page asks for them.
@@ -141,6 +145,17 @@ def test_links_on_pages_are_relative_so_that_any_sub_path_will_do(site: Path) ->
             assert all(value.startswith("/some/where/") for value in absolute)
         else:
             assert absolute == [], name
+
+
+def test_an_address_that_leads_nowhere_is_told_where_to_go(site: Path) -> None:
+    article = (
+        (site / "404.html").read_text("utf-8").partition("<article")[2].partition("</article")[0]
+    )
+    assert "<h1>There is no such page</h1>" in article
+    places = re.findall(r'<li><a href="/some/where/([^"]*)">', article)
+    assert places == ["", "learn/linearity/", "practice/check-your-loop/", "reference/questions/"]
+    with pytest.raises(ValueError, match=r"^404\.html must hold <h1>404 - Not found</h1>, which"):
+        filled("<h1>Not found</h1>", load_config(str(ROOT / "mkdocs.yml")))
 
 
 def test_every_page_has_a_title_a_heading_a_language_and_unique_ids(site: Path) -> None:

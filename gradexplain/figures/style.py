@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 TRUE = "#0067a5"
 AVERAGED = "#b84a00"
-GAP = "#8e3b86"
+GAP = "#7d1f6f"
 INK = "#1f2328"
 MUTED = "#5f6872"
 GRID = "#d5dae0"

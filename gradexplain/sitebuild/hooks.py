@@ -18,6 +18,7 @@ from gradexplain.sitebuild import (
     figures,
     formulas,
     glossary,
+    missing,
     notebooks,
     progress,
     sharing,
@@ -76,9 +77,11 @@ def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) 
     return output.replace("</head>", f"{head}</head>", 1)
 
 
-def on_post_template(output: str, *, template_name: str, **_: object) -> str:
-    """Lighten the page for addresses that lead nowhere, too."""
-    return weight.lighten(output) if template_name.endswith(".html") else output
+def on_post_template(output: str, *, template_name: str, config: MkDocsConfig, **_: object) -> str:
+    """Complete the page for addresses that lead nowhere."""
+    if template_name != "404.html":
+        return output
+    return weight.lighten(missing.filled(output, config))
 
 
 def figure_scripts(output: str, url: str) -> str:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 #: The dark palette, for a drawing outside the site; inside, the site's style sheet says the same.
 DARK = {
-    "--gx-true": "#6cb8ff",
+    "--gx-true": "#84c9ff",
     "--gx-averaged": "#ff9d57",
-    "--gx-gap": "#e39ad9",
+    "--gx-gap": "#b880cc",
     "--gx-ink": "#e6e8ee",
     "--gx-muted": "#a9b0bd",
     "--gx-grid": "#3b4152",
