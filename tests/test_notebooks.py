@@ -114,6 +114,8 @@ def test_a_false_claim_stops_the_build(claim: str, *, built: bool, tmp_path: Pat
     (tmp_path / "docs" / "lab").mkdir(parents=True)
     (tmp_path / "docs" / "lab" / "a_sum.py").write_text(f"{header}\n{text}", "utf-8")
     (tmp_path / "docs" / "index.md").write_text("# Home\n", "utf-8")
+    (tmp_path / "docs" / "assets").mkdir()
+    (tmp_path / "docs" / "assets" / "gradexplain.css").write_text("main { margin: 0 }", "utf-8")
     (tmp_path / "docs" / "reference").mkdir()
     words = "# Terms\n\nsum { #sum }\n:   What adding gives.\n"
     (tmp_path / "docs" / glossary.PAGE).write_text(words, "utf-8")

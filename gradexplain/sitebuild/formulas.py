@@ -21,6 +21,7 @@ _FORMULA = re.compile(
 )
 _STEPS = re.compile(r"\\begin\{(align\*?)\}(?P<steps>.*&&.*)\\end\{\1\}", re.DOTALL)
 _PIECE = re.compile(r"\\\\(?:\[[^]]*\])?|\\begin\{|\\end\{|\\.|.", re.DOTALL)
+_ANNOTATION = re.compile(r"<annotation .*?</annotation>", re.DOTALL)  # the TeX, which none reads
 _IN_HEADING = re.compile(r'<h([1-6])[^>]*>(?:(?!</h\1>).)*"arithmatex"', re.DOTALL)
 _RENDER = r"""
 tex => display => katex.renderToString(tex, {
@@ -158,7 +159,7 @@ def _cells(row: list[str]) -> tuple[str, str, str]:
 def _katex(tex: str, display: bool) -> str:  # noqa: FBT001 - a cache key
     call = f"({_RENDER})({json.dumps(tex)})({json.dumps(display)})"
     try:
-        return str(_engine().eval(call))
+        return _ANNOTATION.sub("", str(_engine().eval(call)))
     except JSEvalException as error:
         reason = str(error).split("KaTeX parse error: ")[-1].splitlines()[0]
         raise ValueError(f"KaTeX refuses the formula {tex!r}: {reason}") from None

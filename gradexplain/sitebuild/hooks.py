@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import sys
 from pathlib import Path, PurePosixPath
 from posixpath import relpath
@@ -22,15 +21,14 @@ from gradexplain.sitebuild import (
     notebooks,
     progress,
     sharing,
+    weight,
 )
 
-_classes: set[str] = set()
 _nav: list[Navigation] = []
 
 
 def on_pre_build(**_: object) -> None:
     """Start a build afresh: under `serve` the process outlives many."""
-    _classes.clear()
     _nav.clear()
     figures.forget_code()
     if os.name == "posix":  # elsewhere a kernel has nothing but ports to talk through
@@ -73,17 +71,14 @@ def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) 
     """
     sharing.write_card(page, config)
     head = sharing.head(page, config) + figure_scripts(output, page.url)
-    if 'class="katex"' in output:
-        for names in re.findall(r'class="([^"]*)"', output):
-            _classes.update(names.split())
-        href = get_relative_url("assets/katex/katex.css", page.url)
-        # Before the first formula, not in the head: what stands above need not wait for it.
-        style = f'<link rel="stylesheet" href="{href}">'
-        output = output.replace("<gx-math", f"{style}<gx-math", 1)
-    if 'class="doc ' not in output:
-        output = re.sub(r'\s*<link rel="stylesheet" href="[^"]*_mkdocstrings\.css">', "", output)
+    output = weight.lighten(output)
     output = output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
     return output.replace("</head>", f"{head}</head>", 1)
+
+
+def on_post_template(output: str, *, template_name: str, **_: object) -> str:
+    """Lighten the page for addresses that lead nowhere, too."""
+    return weight.lighten(output) if template_name.endswith(".html") else output
 
 
 def figure_scripts(output: str, url: str) -> str:
@@ -92,22 +87,15 @@ def figure_scripts(output: str, url: str) -> str:
     names = [tag.replace("-", "_") for tag in dict.fromkeys(tags)]
     files = [f"assets/figures/{name}.js" for name in (["figure", *names] if names else [])]
     sources = [get_relative_url(file, url) for file in files]
-    return "".join(f'<script type="module" src="{source}"></script>' for source in sources)
+    script = '<script type="module" fetchpriority="low" src="{}"></script>'
+    return "".join(script.format(source) for source in sources)
 
 
 def on_post_build(config: MkDocsConfig, **_: object) -> None:
-    """Write llms.txt, and KaTeX's style sheet with the fonts that the site's formulas use."""
+    """Write llms.txt and the site's one style sheet, and remove what nothing asks for."""
     site = Path(config.site_dir)
     (site / "llms.txt").write_text(sharing.llms_txt(_nav[-1], config), encoding="utf-8")
-    if not _classes:
-        return
-    folder = site / "assets" / "katex"
-    css, fonts = formulas.used_css(_classes)
-    (folder / "fonts").mkdir(parents=True, exist_ok=True)
-    (folder / "katex.css").write_text(css, encoding="utf-8")
-    shutil.copy(formulas.KATEX / "LICENSE", folder)
-    for font in fonts:
-        shutil.copy(formulas.KATEX / "fonts" / font, folder / "fonts")
+    weight.finish(site, [str(name) for name in config.extra_css])
 
 
 def on_serve(server: LiveReloadServer, **_: object) -> LiveReloadServer:

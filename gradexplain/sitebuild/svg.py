@@ -22,6 +22,7 @@ _SVG = "http://www.w3.org/2000/svg"
 _DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"  # where matplotlib puts what it is told
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _PAINTED = {f"{{{_SVG}}}{tag}" for tag in ("path", "use", "text")}
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 _DEFAULT_ID = re.compile(
     r"(figure|axes|patch|text|line2d|xtick|ytick|matplotlib\.axis|PathCollection|LineCollection"
     r"|PolyCollection|FillBetweenPolyCollection|QuadContourSet|legend)_\d+"
@@ -66,6 +67,7 @@ def _inline(root: ET.Element, name: str, alt: str) -> str:
     _drop_what_a_page_needs_not(root)
     _follow_the_palette(root, name)
     _own_ids(root, name)
+    _shorten(root)
     width, height = root.get("viewBox", "").split()[2:]
     root.attrib.clear()
     root.attrib.update(
@@ -156,6 +158,17 @@ def _own_ids(root: ET.Element, name: str) -> None:
             element.set("href", target.replace("#", f"#{name}-"))
         for key, value in element.attrib.items():
             element.set(key, value.replace("url(#", f"url(#{name}-"))
+
+
+def _shorten(root: ET.Element) -> None:
+    """Write places to a hundredth of a pixel, as fine as any screen, and turn nothing by zero."""
+    for element in root.iter():
+        for key in {"d", "x", "y"} & element.attrib.keys():
+            element.set(
+                key, _LONG.sub(lambda number: f"{float(number[0]):.2f}", element.attrib[key])
+            )
+        if element.get("transform", "").startswith("rotate(-0 "):
+            del element.attrib["transform"]
 
 
 def _palette_css() -> str:
