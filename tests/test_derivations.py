@@ -23,7 +23,6 @@ from gradexplain.sitebuild.pages import Display, displays
 EQUIVALENT = {
     r"⟨([a-zA-Z\d]|\\\w+)(?:\\,)? ([a-zA-Z\d]|\\\w+) → \2 (?:\\,)? \1⟩": "a product commutes",
     r"⟨(vector|numbers) → (vector|parameters)⟩": "it holds for any number, and any number of them",
-    r"⟨0 → ⟩\.\d": ".25 is 0.25",
 }
 #: A derivation for each rule that the pages may use: what is declared, and its lines.
 SAMPLES = {
