@@ -38,6 +38,10 @@ test: $(READY) ## run every test that needs no browser
 build: $(READY) ## write the site to site/, any warning an error
 	$(RUN) -m mkdocs build --strict
 
+.PHONY: profile
+profile: $(READY) ## show where a cold build spends its time, by page and by plugin
+	$(RUN) -m bench.site
+
 browser: build ## test the built site in Chromium, every page and every figure
 	$(RUN) -m pytest tests/browser
 
