@@ -13,10 +13,16 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from gradexplain.sitebuild import counts, figures, formulas, glossary, notebooks, sharing
+from gradexplain.sitebuild import counts, figures, formulas, glossary, notebooks, security, sharing
 
 _classes: set[str] = set()
 _nav: list[Navigation] = []
+_commands: list[str] = []
+
+
+def on_startup(*, command: str, **_: object) -> None:
+    """Remember what was asked for: a page that is served here reloads itself by a script."""
+    _commands.append(command)
 
 
 def on_pre_build(**_: object) -> None:
@@ -56,10 +62,7 @@ def on_page_content(html: str, page: Page, **_: object) -> str:
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Complete the page's head: what previews show, and what the page holds needs, and no more.
-
-    And name Material's search dialog, which has no name for those who cannot see it.
-    """
+    """Complete the page's head: what previews show, and what the page holds needs, and no more."""
     sharing.write_card(page, config)
     head = sharing.head(page, config) + figure_scripts(output, page.url)
     if 'class="katex"' in output:
@@ -71,8 +74,18 @@ def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) 
         output = output.replace("<gx-math", f"{style}<gx-math", 1)
     if 'class="doc ' not in output:
         output = re.sub(r'\s*<link rel="stylesheet" href="[^"]*_mkdocstrings\.css">', "", output)
-    output = output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
-    return output.replace("</head>", f"{head}</head>", 1)
+    return _finished(output.replace("</head>", f"{head}</head>", 1))
+
+
+def on_post_template(output: str, *, template_name: str, **_: object) -> str:
+    """Finish the page for addresses that lead nowhere, too."""
+    return _finished(output) if template_name.endswith(".html") else output
+
+
+def _finished(page: str) -> str:
+    """Name Material's search dialog for those who cannot see it; then nothing may come into it."""
+    page = page.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+    return page if "serve" in _commands else security.secured(page)
 
 
 def figure_scripts(output: str, url: str) -> str:
