@@ -253,7 +253,7 @@ TENSORS: dict[str, tuple[bytes, str]] = {
     ),
     "brackets without end": (
         tensors(b"[" * 100_000),
-        "bad.safetensors must begin with a sound JSON header: maximum recursion depth exceeded",
+        "bad.safetensors must begin with a sound JSON header: …",
     ),
 }
 
@@ -262,18 +262,19 @@ TENSORS: dict[str, tuple[bytes, str]] = {
 def test_a_hostile_safetensors_file_is_refused(kind: str, tmp_path: Path) -> None:
     content, words = TENSORS[kind]
     said = refusal(tmp_path / "bad.safetensors", content)
-    assert said == words or (kind == "brackets without end" and said.startswith(words))
+    start, python_s, _ = words.partition("…")  # Python has the word
+    assert said == words or (python_s and said.startswith(start) and len(said) > len(start))
 
 
 def test_a_large_file_of_nothing_is_not_loaded(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    text = json.dumps({"a": {"dtype": "F32", "shape": [2**28], "data_offsets": [0, 2**30]}})
+    text = json.dumps({"a": {"dtype": "F32", "shape": [2**26], "data_offsets": [0, 2**28]}})
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text.encode())
-        file.truncate(8 + len(text) + 2**30)  # a hole: it takes no place on the disk
+        file.truncate(8 + len(text) + 2**28)  # a hole: it takes no place on the disk
     with little_memory():
         array: Any = open_arrays(path)["a"]
-        assert (array.shape, array[-1]) == ((2**28,), 0)
+        assert (array.shape, array[-1]) == ((2**26,), 0)
 
 
 # All of them, at random
