@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build browser check mutate-docs mutate-code all lock picture field field-check field-lock clean
+.PHONY: help serve test build browser check dist wheel mutate-docs mutate-code all lock picture field field-check field-lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -51,6 +51,14 @@ check: $(READY) ## lint, types, workflows
 	$(RUN) -m mypy
 	$(BIN)/zizmor --offline --quiet --pedantic .github
 
+dist: $(READY) ## build what is released: the wheel and the source archive, into dist/
+	rm -rf dist
+	$(RUN) -m hatchling build -d dist
+
+# Its tests, in environments of their own. WHEEL=dist/name.whl tests that one.
+wheel: $(READY) ## build the wheel; test it with its dependencies' lowest and newest versions
+	$(RUN) tests/release/run.py $(WHEEL)
+
 # A sample is another one with each commit. One thread: a process that forks should have no more.
 mutate-docs: $(READY) ## alter each digit and sign of the pages; SAMPLE=200 SEED=7 tries some
 	OPENBLAS_NUM_THREADS=1 $(RUN) tests/mutate_docs.py $(if $(SAMPLE),--sample $(SAMPLE) \
@@ -61,7 +69,7 @@ mutate-code: $(READY) ## let mutmut alter the package, and judge what survives i
 	OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run $(if $(JOBS),--max-children $(JOBS)) > mutants.log || { tail -n 40 mutants.log; exit 1; }
 	$(RUN) tests/mutation_counts.py
 
-all: test check browser mutate-docs field-check ## everything CI runs, and every mutation of the pages
+all: test check wheel browser mutate-docs field-check ## everything CI runs, and every mutation of the pages
 
 lock: $(READY) ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
@@ -97,4 +105,4 @@ field-lock: $(READY) ## renew the newest frameworks' lock, keep those of 2024
 	    --output-file tests/field/requirements-$$set.txt tests/field/requirements-$$set.in || exit 1; done
 
 clean: ## remove everything made here, the environments too
-	rm -rf $(VENV) $(VENV)-field-2024 $(VENV)-field-now site .cache mutants mutants.log
+	rm -rf $(VENV) $(VENV)-field-2024 $(VENV)-field-now site dist .cache mutants mutants.log

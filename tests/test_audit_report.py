@@ -165,6 +165,7 @@ def test_a_report_can_t_be_changed() -> None:
         report_of(RIGHT).code = 0  # type: ignore[misc]  # that is the point
 
 
+@pytest.mark.figures
 def test_plot_draws_the_ratios() -> None:
     written = [text.get_text() for text in report_of([0.2] * 4).plot().axes[0].texts]
     assert [text for text in written if text[0].isdigit()] == ["2.7", "0.3", "0.9", "5.4"]

@@ -6,6 +6,8 @@ and place in the bytes that follow (https://github.com/huggingface/safetensors#f
 
 import json
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +17,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib import format as npy
 
 from gradexplain.audit.tensors import Tensor, widen_bfloat16
 
@@ -22,11 +25,14 @@ _HEADER = 100_000_000  # bytes: the format's own limit
 _SWELL = 200  # a file may grow so many times when unpacked; gradients hardly shrink at all
 _ROOM = 1 << 26  # bytes that it may grow to in any case
 _AXES = 64  # as many as NumPy allows
+_SIZE = 1 << 59  # and so many elements
+_PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # as NumPy writes them
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4"}
 
 #: What NumPy's and Python's readers raise on bytes that are not what they say.
 _DAMAGE: tuple[type[Exception], ...] = (ValueError, TypeError, EOFError, RuntimeError, OSError)
-_DAMAGE += (SyntaxError, zipfile.BadZipFile, zlib.error, OverflowError, MemoryError)
+_DAMAGE += (SyntaxError, OverflowError, MemoryError, struct.error, zlib.error)
+_DAMAGE += (zipfile.BadZipFile, tokenize.TokenError)
 
 
 class Stored(Mapping[str, object]):
@@ -60,14 +66,18 @@ def open_arrays(path: str | Path) -> Stored:
     """Open a .npz or .safetensors file without reading its arrays.
 
     Raises:
-        ValueError: the name ends otherwise, or the file is damaged or declares what it can't hold.
+        ValueError: the name ends otherwise, or the file is damaged, or its sizes or names can't be.
         OSError: there is no such file, or it can't be read.
     """
     path = Path(path)
     readers = {".npz": _open_npz, ".safetensors": _open_safetensors}
     if path.suffix not in readers:
         raise ValueError(f"{path.name} must end in .npz or .safetensors")
-    return Stored(readers[path.suffix](path))
+    loaders = readers[path.suffix](path)
+    for name in loaders:
+        if not name.isprintable():
+            raise ValueError(f"{path.name} must give its arrays printable names, not {name!r}")
+    return Stored(loaders)
 
 
 def _open_npz(path: Path) -> dict[str, Callable[[], object]]:
@@ -75,7 +85,7 @@ def _open_npz(path: Path) -> dict[str, Callable[[], object]]:
     try:
         archive = zipfile.ZipFile(path)
     except _DAMAGE as damage:
-        raise ValueError(f"{path.name} must be a file that numpy.savez wrote: {damage}") from None
+        raise _broken(f"{path.name} must be a file that numpy.savez wrote", damage) from None
     members = archive.infolist()
     unpacked = sum(member.file_size for member in members)
     if unpacked > _SWELL * packed + _ROOM:
@@ -95,22 +105,28 @@ def _open_npz(path: Path) -> dict[str, Callable[[], object]]:
 
 def _read_npy(file: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
     try:
+        if member.compress_type not in _PACKED:
+            raise ValueError("it is packed as NumPy packs none")
         with archive.open(member) as stream:
-            version = np.lib.format.read_magic(stream)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
+            old = npy.read_magic(stream) == (1, 0)
+            read = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
             shape, _, dtype = read(stream)
+            if dtype.itemsize == 0:
+                raise ValueError(f"its dtype {dtype.str} has no size")
             length = math.prod(shape) * dtype.itemsize
             if stream.tell() + length != member.file_size:
                 raise ValueError(f"its shape {shape} needs {length} bytes")
         with archive.open(member) as stream:
-            array: npt.NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+            array: npt.NDArray[Any] = npy.read_array(stream, allow_pickle=False)
             return array
     except _DAMAGE as damage:
-        raise ValueError(f"{file} must hold a sound array {member.filename}: {damage}") from None
+        raise _broken(f"{file} must hold a sound array {member.filename}", damage) from None
+
+
+def _broken(must: str, damage: Exception) -> ValueError:
+    """Say what must be, and what the damage is: its first line, as the rest may be the file."""
+    line = str(damage).partition("\n")[0] or type(damage).__name__
+    return ValueError(f"{must}: {line[:200]}")
 
 
 def _open_safetensors(path: Path) -> dict[str, Callable[[], object]]:
@@ -139,7 +155,7 @@ def _parsed(file: str, text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as damage:
-        raise ValueError(f"{file} must begin with a sound JSON header: {damage}") from None
+        raise _broken(f"{file} must begin with a sound JSON header", damage) from None
     if not isinstance(header, dict):
         raise ValueError(f"{file} must begin with a JSON header that names tensors")  # noqa: TRY004
     return header
@@ -160,10 +176,9 @@ def _place(file: str, name: str, entry: object, room: int) -> tuple[int, int, st
     if not _sizes(shape) or not _sizes(place) or len(place) != 2:
         raise ValueError(f"{file} must give {name!r} a shape and two data_offsets")
     begin, end = place
-    if (
-        not begin <= end <= room
-        or math.prod(shape) * np.dtype(_TYPES[dtype]).itemsize != end - begin
-    ):
+    length = math.prod(shape) * np.dtype(_TYPES[dtype]).itemsize
+    much = math.prod(n or 1 for n in shape) > _SIZE  # NumPy counts so, though an axis is empty
+    if much or length != end - begin or not begin <= end <= room:
         raise ValueError(
             f"{file} must hold {name!r} of {dtype} and shape {shape} in bytes {begin} to {end}, "
             f"of {room}"
@@ -175,7 +190,7 @@ def _sizes(value: object) -> TypeGuard[list[int]]:
     return (
         isinstance(value, list)
         and len(value) <= _AXES
-        and all(type(n) is int and n >= 0 for n in value)
+        and all(type(n) is int and 0 <= n <= _SIZE for n in value)
     )
 
 

@@ -21,11 +21,18 @@ from gradexplain.sitebuild import (
     missing,
     notebooks,
     progress,
+    security,
     sharing,
     weight,
 )
 
 _nav: list[Navigation] = []
+_commands: list[str] = []
+
+
+def on_startup(*, command: str, **_: object) -> None:
+    """Remember what was asked for: a page that is served here reloads itself by a script."""
+    _commands.append(command)
 
 
 def on_pre_build(**_: object) -> None:
@@ -66,22 +73,24 @@ def on_page_content(html: str, page: Page, **_: object) -> str:
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Complete the page's head: what previews show, and what the page holds needs, and no more.
-
-    And name Material's search dialog, which has no name for those who cannot see it.
-    """
+    """Complete the page's head: what previews show, and what the page holds needs, and no more."""
     sharing.write_card(page, config)
     head = sharing.head(page, config) + figure_scripts(output, page.url)
-    output = weight.lighten(output)
-    output = output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
-    return output.replace("</head>", f"{head}</head>", 1)
+    return _finished(output.replace("</head>", f"{head}</head>", 1))
 
 
 def on_post_template(output: str, *, template_name: str, config: MkDocsConfig, **_: object) -> str:
     """Complete the page for addresses that lead nowhere."""
     if template_name != "404.html":
         return output
-    return weight.lighten(missing.filled(output, config))
+    return _finished(missing.filled(output, config))
+
+
+def _finished(page: str) -> str:
+    """Name Material's search dialog for those who cannot see it; then nothing may come into it."""
+    page = weight.lighten(page)
+    page = page.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+    return page if "serve" in _commands else security.secured(page)
 
 
 def figure_scripts(output: str, url: str) -> str:

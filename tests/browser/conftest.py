@@ -23,14 +23,18 @@ QUIET = (
 )
 
 
-def addresses() -> list[str]:
-    """Return each page's address below the home page's, which is empty, from the site map."""
+def places() -> list[str]:
+    """Return each page's whole address, from the site map; the home page's is the first."""
     site_map = SITE / "sitemap.xml"
     if not site_map.is_file():
         pytest.exit("site/ must be built before it is tested in a browser: make build", 1)
-    places = ET.parse(site_map).iterfind(".//{*}loc")  # noqa: S314 - MkDocs wrote it
-    pages = [place.text or "" for place in places]
-    return sorted(page.removeprefix(min(pages, key=len)) for page in pages)
+    named = ET.parse(site_map).iterfind(".//{*}loc")  # noqa: S314 - MkDocs wrote it
+    return sorted(place.text or "" for place in named)
+
+
+def addresses() -> list[str]:
+    """Return each page's address below the home page's, which is empty."""
+    return [place.removeprefix(places()[0]) for place in places()]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,4 @@
-"""Any folder over HTTP on this machine, below /gradexplain/, compressed as a host would do it."""
+"""Any folder over HTTP on this machine, compressed and with its 404.html, as a host would do it."""
 
 import gzip
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 PREFIX = "/gradexplain/"
 _COMPRESSED = ("text/", "application/json", "application/xml", "image/svg")
@@ -16,13 +17,19 @@ _COMPRESSED = ("text/", "application/json", "application/xml", "image/svg")
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def __init__(self, *arguments: Any, prefix: str, **options: Any) -> None:
+        self.prefix = prefix
+        super().__init__(*arguments, **options)
+
     def do_GET(self) -> None:
         address = self.path.partition("?")[0]
-        file = Path(self.translate_path("/" + address.removeprefix(PREFIX)))
+        file = Path(self.translate_path("/" + address.removeprefix(self.prefix)))
         if address.endswith("/"):
             file /= "index.html"
-        if not address.startswith(PREFIX) or not file.is_file():
-            self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"there is no such file")
+        if not address.startswith(self.prefix) or not file.is_file():
+            lost = Path(self.translate_path("/404.html"))
+            body = lost.read_bytes() if lost.is_file() else b"there is no such file"
+            self._answer(HTTPStatus.NOT_FOUND, "text/html", body)
         else:
             self._answer(HTTPStatus.OK, self.guess_type(str(file)), file.read_bytes())
 
@@ -43,14 +50,15 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """Serve a folder; give its address, that ends in /gradexplain/."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+def serve(folder: Path, prefix: str = PREFIX) -> Iterator[str]:
+    """Serve a folder below a path, that ends in a slash; give its address."""
+    handler = partial(_Handler, directory=str(folder), prefix=prefix)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}{PREFIX}"
+        yield f"http://127.0.0.1:{server.server_address[1]}{prefix}"
     finally:
         server.shutdown()
         server.server_close()

@@ -1,15 +1,17 @@
-"""Every page, in both palettes, on a phone, a tablet and a desk."""
+"""Every page, in both palettes, on a phone, a tablet and a desk; and the one for a lost reader."""
 
 import gzip
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from browser.checks import Watch, accessibility, figure_texts, missed, resize, sideways, weight
-from browser.conftest import SITE
+from browser.conftest import SITE, places
+from browser.server import serve
 from gradexplain.sitebuild.formulas import KATEX
 
 Blank = Callable[..., Page]
@@ -47,6 +49,25 @@ def test_without_javascript_it_reads(blank: Blank, home: str, address: str, sche
     assert sideways(page) == []
     assert figure_texts(page) == []
     assert watch.faults == []
+
+
+@in_both_palettes
+def test_a_lost_reader_is_shown_the_way_home(blank: Blank, scheme: str) -> None:
+    root = urlsplit(places()[0]).path  # the page names what it loads from there, wherever it stands
+    with serve(SITE, root) as home:
+        page = blank(scheme, 360)
+        watch = Watch(page, home)
+        page.goto(f"{home}no/such/page/")
+        assert paper(page) == PAPER[scheme]
+        assert page.locator("h1").inner_text() == "404 - Not found"
+        for width in [360, 1280]:
+            resize(page, width)
+            assert (width, [*sideways(page), *accessibility(page)]) == (width, [])
+        failed, status = sorted(watch.faults)
+        assert failed.startswith("console: Failed to load resource: ")
+        assert status == f"status 404: {home}no/such/page/"
+        page.locator("a.md-logo:visible").first.click()
+        page.wait_for_url(home)
 
 
 def test_the_first_view_is_light(chromium: Browser, home: str, address: str) -> None:

@@ -1,0 +1,90 @@
+"""What a reader takes along or can't bear: copied code runs, and nothing moves for who asks so."""
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from browser.moves import CASES, Case
+from gradexplain.sitebuild.pages import blocks
+
+Blank = Callable[..., Page]
+DOCS = Path(__file__).parents[2] / "docs"
+CODE = ":is(.language-python, .language-pycon):not(.doc-signature)"
+_COPIED = """async () => {
+  for (;;) {
+    const text = await navigator.clipboard.readText();
+    if (text) return text;
+    await new Promise(requestAnimationFrame);
+  }
+}"""
+#: Everything of a figure that glides, with how long it takes.
+_GLIDING = """() => [...document.querySelectorAll(".gx-figure, .gx-figure *")].flatMap(part => {
+  const { transitionDuration, animationDuration } = getComputedStyle(part);
+  const glides = `${transitionDuration}, ${animationDuration}`.split(", ").some(parseFloat);
+  return glides ? [part.outerHTML.slice(0, 80)] : [];
+})"""
+
+
+@pytest.fixture
+def reader(blank: Blank) -> Page:
+    """Return an empty page that may use the clipboard."""
+    return blank(permissions=("clipboard-read", "clipboard-write"))
+
+
+def copied(page: Page) -> list[str]:
+    """Press the button of each block of Python, and return what each gave."""
+    found = []
+    for block in page.locator(CODE).all():
+        if not block.is_visible():
+            continue  # within an answer that is folded
+        page.evaluate("navigator.clipboard.writeText('')")
+        block.hover()
+        block.locator("button.md-code__button").click()
+        found.append(page.evaluate(_COPIED))
+    return found
+
+
+def lines(code: str) -> list[str]:
+    return [line.rstrip() for line in code.splitlines() if line.strip()]
+
+
+def test_copied_code_is_python_without_prompts_and_outputs(
+    reader: Page, home: str, address: str
+) -> None:
+    reader.goto(home + address)
+    reader.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = copied(reader)
+    for code in found:
+        ast.parse(code)
+        assert ">>>" not in code
+    source = DOCS / f"{address.rstrip('/') or 'index'}.md"
+    if source.is_file() and address != "reference/api/":
+        written = [block.source for block in blocks(source.read_text("utf-8")) if block.visible]
+        assert [lines(code) for code in found] == [lines(code) for code in written]
+
+
+def test_prompts_and_outputs_would_be_noticed(reader: Page, home: str) -> None:
+    reader.goto(f"{home}learn/linearity/")
+    reader.add_style_tag(content=".gp, .go { display: inline !important }")
+    assert any(code.startswith(">>> ") for code in copied(reader))
+    reader.add_style_tag(content="[data-md-copying] .gp { display: none !important }")
+    with pytest.raises(SyntaxError):
+        [ast.parse(code) for code in copied(reader)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_nothing_glides_for_those_who_ask_for_less_motion(
+    blank: Blank, home: str, case: Case
+) -> None:
+    page = blank(reduced_motion="reduce")
+    page.goto(f"{home}{case.address}?{case.name}={case.other}")
+    assert page.evaluate(_GLIDING) == []
+
+
+def test_what_glides_is_noticed(blank: Blank, home: str) -> None:
+    page = blank()
+    page.goto(home)
+    assert any("pairing" in part for part in page.evaluate(_GLIDING))

@@ -1,0 +1,1 @@
+"""The wheel, as those who install it have it."""

@@ -1,0 +1,225 @@
+"""What is released: the wheel and the source archive, their bytes, contents and version."""
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from parsers import ROOT
+from release.run import dependencies, package_tests, tools
+from release.version import faults
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+VERSION = PROJECT["version"]
+Files = dict[str, bytes]
+
+
+def built(source: Path, folder: Path, epoch: str = "1700000000") -> tuple[Path, Path]:
+    """Build the source archive and the wheel of `source`; return their paths."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
+        cwd=source,
+        env={**os.environ, "SOURCE_DATE_EPOCH": epoch},
+        check=True,
+        capture_output=True,
+    )
+    return next(folder.glob("*.tar.gz")), next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the source archive and the wheel of the checkout."""
+    return built(ROOT, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def unpacked(archives: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that the source archive unpacks to, without what the archive adds."""
+    folder = tmp_path_factory.mktemp("source")
+    with tarfile.open(archives[0]) as archive:
+        archive.extractall(folder, filter="data")
+    (source,) = folder.iterdir()
+    (source / "PKG-INFO").unlink()
+    return source
+
+
+def contents(wheel: Path) -> Files:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix()
+
+
+# Bytes
+
+
+def test_two_builds_give_the_same_bytes(
+    archives: tuple[Path, Path], unpacked: Path, tmp_path: Path
+) -> None:
+    for path in unpacked.rglob("*"):  # the second comes from another folder, at another time
+        os.utime(path, (1.8e9, 1.8e9))
+    again = built(unpacked, tmp_path)
+    assert [path.name for path in archives] == [path.name for path in again]
+    assert [path.read_bytes() for path in archives] == [path.read_bytes() for path in again]
+
+
+def test_the_bytes_depend_on_the_date_of_the_commit(
+    archives: tuple[Path, Path], unpacked: Path, tmp_path: Path
+) -> None:
+    later = built(unpacked, tmp_path, "1800000000")
+    assert later[1].read_bytes() != archives[1].read_bytes()
+    assert contents(later[1]) == contents(archives[1])
+
+
+def test_the_wheel_is_small(archives: tuple[Path, Path]) -> None:
+    assert 20_000 < archives[1].stat().st_size < 100_000
+
+
+# Contents
+
+
+def misplaced(names: set[str]) -> set[str]:
+    """Return what the wheel lacks, and what it should not hold."""
+    sources = {f"gradexplain/{name}" for name in files_below(ROOT / "gradexplain")}
+    unwanted = re.compile(r"/sitebuild/|/__pycache__/|\.pyc$")
+    info = f"gradexplain-{VERSION}.dist-info/"
+    ours = {name for name in names if not name.startswith(info)}
+    return ours ^ {name for name in sources if not unwanted.search(name)}
+
+
+def test_the_wheel_holds_the_package_typed_and_nothing_of_the_site(
+    archives: tuple[Path, Path],
+) -> None:
+    names = set(contents(archives[1]))
+    assert misplaced(names) == set()
+    assert {"gradexplain/py.typed", "gradexplain/integrations/torch.py"} <= names
+    assert misplaced(names - {"gradexplain/py.typed"}) == {"gradexplain/py.typed"}
+    assert misplaced({*names, "tests/audits.py"}) == {"tests/audits.py"}
+    assert misplaced({*names, "gradexplain/sitebuild/hooks.py"})
+
+
+def test_the_wheel_says_what_it_needs(archives: tuple[Path, Path]) -> None:
+    info = f"gradexplain-{VERSION}.dist-info"
+    held = contents(archives[1])
+    metadata = held[f"{info}/METADATA"].decode()
+    needed = re.findall(r"^Requires-Dist: (.*)", metadata, re.MULTILINE)
+    assert needed == ["jaxtyping>=0.3", "numpy>=2.0", "matplotlib>=3.9; extra == 'figures'"]
+    assert f"\nVersion: {VERSION}\n" in metadata
+    assert held[f"{info}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    commands = held[f"{info}/entry_points.txt"].decode()
+    assert commands == "[console_scripts]\ngradexplain = gradexplain.audit.cli:main\n"
+
+
+def test_the_source_archive_holds_all_that_git_does(unpacked: Path) -> None:
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)  # noqa: S607 - whichever git
+    tracked = {name for name in listed.split("\0") if name and (ROOT / name).exists()}
+    assert tracked - set(files_below(unpacked)) == set()
+    assert {"tests/test_wheel.py", "docs/index.md", "CHANGELOG.md", "requirements.lock"} <= tracked
+
+
+# Version
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """Return a folder with what a release is checked by, as it should be on that day."""
+    for name in ("pyproject.toml", "CITATION.cff", "CHANGELOG.md"):
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    change(tmp_path / "CHANGELOG.md", ", unreleased", ", 2026-12-01")
+    return tmp_path
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def test_citation_and_changelog_have_the_version_of_pyproject() -> None:
+    said = faults(None, ROOT)
+    assert said == []
+
+
+def test_a_release_is_checked_by_its_tag(released: Path) -> None:
+    assert faults(f"v{VERSION}", released) == []
+    assert faults(VERSION, released) == [f"the tag must be v{VERSION}, not {VERSION}"]
+    assert faults("v9", released) == [f"the tag must be v{VERSION}, not v9"]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        (
+            "CITATION.cff",
+            f"version: {VERSION}",
+            "version: 9.9",
+            f"CITATION.cff must have the version {VERSION}, not 9.9",
+        ),
+        (
+            "CHANGELOG.md",
+            f"## {VERSION}, ",
+            "## 9.9, ",
+            f"CHANGELOG.md must begin with {VERSION} and a date, not with 9.9, 2026-12-01",
+        ),
+        (
+            "CHANGELOG.md",
+            ", 2026-12-01",
+            ", unreleased",
+            f"CHANGELOG.md must begin with {VERSION} and a date, not with {VERSION}, unreleased",
+        ),
+    ],
+)
+def test_what_disagrees_with_the_tag_is_named(
+    name: str, old: str, new: str, said: str, released: Path
+) -> None:
+    change(released / name, old, new)
+    assert faults(f"v{VERSION}", released) == [said]
+
+
+def test_the_check_of_a_release_stops_it() -> None:
+    command = [sys.executable, str(ROOT / "tests/release/version.py"), "v9"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"the tag must be v{VERSION}, not v9\n" in done.stderr
+
+
+# The run against the wheel
+
+
+def test_the_package_s_tests_and_no_others_run_against_the_wheel(tmp_path: Path) -> None:
+    chosen = package_tests(ROOT / "tests")
+    assert {"test_network.py", "test_audit_files.py", "test_bad_input.py"} <= set(chosen)
+    assert not {"test_site.py", "test_figures.py", "test_wheel.py", "test_derivations.py"} & set(
+        chosen
+    )
+    engine = [path.stem for path in (ROOT / "gradexplain").glob("[a-z]*.py")]
+    assert {f"test_{name}.py" for name in engine} <= set(chosen)
+
+    def write(name: str, text: str) -> None:
+        (tmp_path / name).write_text(text, "utf-8")
+
+    write("test_near.py", "from beside import x\n")
+    write("beside.py", "import far\n")
+    write("far.py", "import numpy\n")
+    assert package_tests(tmp_path) == ["test_near.py"]
+    write("test_site.py", "from beside_too import x\n")
+    write("beside_too.py", "from gradexplain import sitebuild\n")
+    assert package_tests(tmp_path) == ["test_near.py"]
+
+
+def test_the_lock_gives_the_tools_and_leaves_the_dependencies_free() -> None:
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    assert dependencies() == ["numpy", "jaxtyping"]
+    pins = re.findall(r"^([\w.-]+)==", tools(lock), re.MULTILINE)
+    assert {*pins, *dependencies()} == set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+    assert not {*pins} & {*dependencies()}
+    assert tools(lock).count("--hash=") > len(pins)
