@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from mkdocs.config import load_config
+from parsers import ROOT
 
 from gradexplain.sitebuild import hooks
 from gradexplain.sitebuild.security import policy, secured
@@ -121,6 +123,8 @@ def test_a_page_without_a_head_stops_the_build() -> None:
 def test_a_served_page_may_reload_itself(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hooks, "_commands", [])
     hooks.on_startup(command=command)
-    page = hooks.on_post_template("<html><head></head></html>", template_name="404.html")
+    config = load_config(str(ROOT / "mkdocs.yml"))
+    theirs = '<head><link rel="stylesheet" href="assets/x.css"></head><h1>404 - Not found</h1>'
+    page = hooks.on_post_template(theirs, template_name="404.html", config=config)
     assert ("Content-Security-Policy" in page) is (command == "build")
-    assert hooks.on_post_template("<x/>", template_name="sitemap.xml") == "<x/>"
+    assert hooks.on_post_template("<x/>", template_name="sitemap.xml", config=config) == "<x/>"

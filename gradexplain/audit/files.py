@@ -187,11 +187,8 @@ def _place(file: str, name: str, entry: object, room: int) -> tuple[int, int, st
 
 
 def _sizes(value: object) -> TypeGuard[list[int]]:
-    return (
-        isinstance(value, list)
-        and len(value) <= _AXES
-        and all(type(n) is int and 0 <= n <= _SIZE for n in value)
-    )
+    lengths = value if isinstance(value, list) else [None]
+    return len(lengths) <= _AXES and all(type(n) is int and 0 <= n <= _SIZE for n in lengths)
 
 
 def _view(mapped: npt.NDArray[np.uint8], entry: dict[str, Any]) -> object:
