@@ -136,7 +136,9 @@ def test_parts_that_may_be_missing_are_listed_four_of_them() -> None:
 
 
 def test_a_factor_of_one_is_neither_said_nor_explained() -> None:
-    report = verdict_of(np.ones(4) / 4, groups="aaaa")
+    """Not even by a mean count of 1.001, which coarse arithmetic cannot tell from one."""
+    A, counts = weighted(np.ones(4) / 4, PARTS), 4.004 * RIGHT
+    report = audit_accumulation(A, PARTS, counts, arithmetic="tfloat32")
     assert (report.verdict, report.says) == (Verdict.MEAN_OF_MEANS, "A weighs every part alike.")
     assert (report.factor, report.notes) == (1.0, ())
 
@@ -157,7 +159,8 @@ def test_nothing_left_has_a_factor_of_zero() -> None:
 
 
 def test_a_dropped_part_s_others_at_a_factor_of_one_have_none() -> None:
-    report = verdict_of(RIGHT * [1, 0, 1, 1], groups="aaaa")
+    A, counts = weighted(RIGHT * [1, 0, 1, 1], PARTS), 4.004 * RIGHT
+    report = audit_accumulation(A, PARTS, counts, arithmetic="tfloat32")
     assert report.says == ("A lacks parts[1]; the others keep their proportions, not renormalised.")
     assert (report.factor, report.notes) == (1.0, ())
 
