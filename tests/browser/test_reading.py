@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from browser.moves import CASES, Case
 from gradexplain.sitebuild.pages import blocks
@@ -84,7 +84,29 @@ def test_nothing_glides_for_those_who_ask_for_less_motion(
     assert page.evaluate(_GLIDING) == []
 
 
-def test_what_glides_is_noticed(blank: Blank, home: str) -> None:
-    page = blank()
+def without_regard(page: Page, styles: str) -> None:
+    """Let these style sheets move for everybody."""
+
+    def spoil(route: Route) -> None:
+        style = route.fetch().text()
+        style = style.replace("(prefers-reduced-motion: no-preference)", "all")
+        style = style.replace("(prefers-reduced-motion)", "(width < 0px)")
+        route.fulfill(body=style, content_type="text/css")
+
+    page.route(styles, spoil)
+
+
+def test_our_figures_stand_still_without_material_s_help_too(blank: Blank, home: str) -> None:
+    page = blank(reduced_motion="reduce")
+    without_regard(page, "**/main.*.css")
     page.goto(home)
-    assert any("pairing" in part for part in page.evaluate(_GLIDING))
+    gliding = page.evaluate(_GLIDING)
+    assert gliding  # links, by Material
+    assert not any("pairing" in part or "gx-handle" in part for part in gliding)
+
+
+def test_motion_without_regard_for_them_would_be_noticed(blank: Blank, home: str) -> None:
+    page = blank(reduced_motion="reduce")
+    without_regard(page, "**/*.css")
+    page.goto(home)
+    assert any("pairing-traded" in part for part in page.evaluate(_GLIDING))
