@@ -13,7 +13,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from gradexplain.sitebuild import counts, figures, formulas, glossary, notebooks, sharing
+from gradexplain.sitebuild import counts, figures, formulas, glossary, notebooks, sharing, speed
 
 _classes: set[str] = set()
 _nav: list[Navigation] = []
@@ -34,7 +34,7 @@ def on_nav(nav: Navigation, **_: object) -> None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Write the site's counts where a page asks for them, and link terms to the glossary.
+    """Write counts and speed where a page asks for them, and link terms to the glossary.
 
     A notebook gets what front matter gives a page; found in a search, it comes after those.
     """
@@ -43,7 +43,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: ob
         page.meta["description"] = notebooks.description(markdown)
         page.meta["search"] = {"boost": 0.5}
         return markdown
-    markdown = counts.fill_counts(markdown, docs)
+    markdown = speed.fill_speed(counts.fill_counts(markdown, docs), docs)
     if source.parts[0] == "reference":
         return markdown
     known = glossary.terms((docs / glossary.PAGE).read_text(encoding="utf-8"))
