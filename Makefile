@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build browser check dist wheel mutate-docs mutate-code all lock picture field field-check field-lock clean
+.PHONY: help serve test build browser check dist wheel mutate-docs mutate-code all lock picture field field-check field-lock bench bench-lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -104,5 +104,23 @@ field-lock: $(READY) ## renew the newest frameworks' lock, keep those of 2024
 	    --python-platform x86_64-manylinux_2_28 --custom-compile-command "make field-lock" \
 	    --output-file tests/field/requirements-$$set.txt tests/field/requirements-$$set.in || exit 1; done
 
+# The peers of the bench, each in an environment of its own; where torch is found, as above.
+BENCH := $(VENV)-bench-jax/ready $(VENV)-bench-torch/ready
+
+$(VENV)-bench-%/ready: bench/requirements-%.txt
+	$(PYTHON) -m venv --clear $(VENV)-bench-$*
+	$(VENV)-bench-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+bench: $(READY) $(BENCH) ## time everything against its peers, on an idle Linux machine; write docs/reference/speed.json
+	$(RUN) -m bench.run
+
+bench-lock: $(READY) ## renew the lock of the bench's peers
+	for set in jax torch; do \
+	  UV_FIND_LINKS="$$PIP_FIND_LINKS" UV_EXTRA_INDEX_URL="$$PIP_EXTRA_INDEX_URL" \
+	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_28 --custom-compile-command "make bench-lock" \
+	    --output-file bench/requirements-$$set.txt bench/requirements-$$set.in || exit 1; done
+
 clean: ## remove everything made here, the environments too
-	rm -rf $(VENV) $(VENV)-field-2024 $(VENV)-field-now site dist .cache mutants mutants.log
+	rm -rf $(VENV) $(VENV)-field-2024 $(VENV)-field-now $(VENV)-bench-jax $(VENV)-bench-torch site dist .cache mutants mutants.log

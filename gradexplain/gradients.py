@@ -25,7 +25,7 @@ def batch_gradient(trace: Trace) -> Gradient:
     N = len(trace.losses)
     layers = list(zip(trace.delta, trace.a, strict=False))  # the output a[-1] feeds no layer
     return Gradient(
-        tuple(delta.T @ a / N for delta, a in layers),
+        tuple((delta / N).T @ a for delta, a in layers),
         tuple(delta.mean(axis=0) for delta, _ in layers),
     )
 

@@ -77,29 +77,25 @@ def gap_ledger(trace: Trace) -> Ledger:
     if not isinstance(trace, Trace):
         raise TypeError(f"trace must be a Trace, from backprop, not {type(trace).__name__}")
     true, averaged = batch_gradient(trace), averaged_backprop(trace)
-    terms = {"covariance": _covariances(trace)}
+    inputs = [a.mean(axis=0) for a in trace.a[:-1]]
+    terms = {"covariance": _covariances(trace, inputs)}
     for name, errors in _errors(trace, averaged.biases):
-        terms[name] = _carried_by_inputs(trace, errors)
+        terms[name] = Gradient(tuple(map(np.outer, errors, inputs)), tuple(errors))
     return Ledger(true, averaged, _minus(true, averaged), MappingProxyType(terms))
 
 
-def _covariances(trace: Trace) -> Gradient:
+def _covariances(trace: Trace, inputs: list[Array]) -> Gradient:
     N = len(trace.losses)
-    layers = list(zip(trace.delta, trace.a, strict=False))  # the output a[-1] feeds no layer
-    weights = ((d - d.mean(axis=0)).T @ (a - a.mean(axis=0)) / N for d, a in layers)
-    return Gradient(tuple(weights), tuple(np.zeros_like(d[0]) for d, _ in layers))
-
-
-def _carried_by_inputs(trace: Trace, errors: list[Array]) -> Gradient:
-    """Return what errors of the layers' averaged deltas do to weights and biases."""
-    weights = (np.outer(e, a.mean(axis=0)) for e, a in zip(errors, trace.a, strict=False))
-    return Gradient(tuple(weights), tuple(errors))
+    layers = zip(trace.delta, trace.a, inputs, strict=False)  # the output a[-1] feeds no layer
+    weights = (((d - d.mean(axis=0)) / N).T @ (a - mean) for d, a, mean in layers)
+    return Gradient(tuple(weights), tuple(np.zeros_like(d[0]) for d in trace.delta))
 
 
 def _errors(trace: Trace, averaged: tuple[Array, ...]) -> Iterator[tuple[str, list[Array]]]:
     """Yield each error of the averaged deltas by name, from the top down: one row a layer."""
     net, depth = trace.net, len(trace.z)
-    slopes = [f.derivative(z) for f, z in zip(net.activations, trace.z, strict=True)]
+    hidden = list(zip(net.activations, trace.z, strict=True))[:-1]
+    slopes = [f.derivative(z) for f, z in hidden]
     mean_slopes = [slope.mean(axis=0) for slope in slopes]
     for l in reversed(range(depth - 1)):
         W = net.weights[l + 1]

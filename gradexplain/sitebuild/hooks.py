@@ -23,6 +23,7 @@ from gradexplain.sitebuild import (
     progress,
     security,
     sharing,
+    speed,
     weight,
 )
 
@@ -58,7 +59,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: ob
         page.meta["description"] = notebooks.description(markdown)
         page.meta["search"] = {"boost": 0.5}
         return markdown
-    markdown = field.fill_field(counts.fill_counts(markdown, docs), docs)
+    for fill in (counts.fill_counts, field.fill_field, speed.fill_speed):
+        markdown = fill(markdown, docs)
     if source.parts[0] == "reference":
         return markdown
     known = glossary.terms((docs / glossary.PAGE).read_text(encoding="utf-8"))

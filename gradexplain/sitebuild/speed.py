@@ -1,0 +1,99 @@
+"""The recorded speed, written into its page at build: `<!--speed: ratios-->` becomes a table.
+
+The numbers are those of docs/reference/speed.json, which `make bench` writes: the build times
+nothing, and a new record needs no edit of the page.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+RECORD = Path("reference", "speed.json")
+_PLACE = re.compile(r"<!--speed: *(\w*) *-->")
+_WAYS = ("as it comes", "at its best")
+Row = dict[str, Any]
+
+
+def fill_speed(page: str, docs: Path) -> str:
+    """Return the page with what each place asks for: the run, its ratios, its growth.
+
+    Raises:
+        ValueError: a place asks for something else.
+    """
+    parts = {"run": _run, "ratios": _ratios, "growth": _growth}
+
+    def fill(place: re.Match[str]) -> str:
+        if place[1] not in parts:
+            raise ValueError(f"{place[0]} must ask for one of {', '.join(parts)}")
+        return parts[place[1]](json.loads((docs / RECORD).read_bytes()))
+
+    return _PLACE.sub(fill, page)
+
+
+def _run(record: Row) -> str:
+    made = record["made"]
+    releases = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    cores = " and ".join(str(number) for number in made["cores"])
+    return (
+        f"Recorded on {made['date']} with `{made['command']}` ({made['minutes']} minutes): "
+        f"{made['machine']} ({made['processor']}), threads {cores}, {made['rounds']} rounds, "
+        f"{made['blas']} with its {made['kernel']} kernel, huge pages *{made['huge_pages']}*, "
+        f"{releases}."
+    )
+
+
+def _ratios(record: Row) -> str:
+    """Return a line for each work and what it is compared with, in the record's order."""
+    lines = [
+        "| Work | Against | As it comes | At its best | Goal | Met |",
+        "|---|---|---|---|---|---|",
+    ]
+    for work, against in dict.fromkeys((row["work"], row["against"]) for row in record["rows"]):
+        rows = [r for r in record["rows"] if (r["work"], r["against"]) == (work, against)]
+        by_way = [[row for row in rows if row["peer"] == way] for way in _WAYS]
+        cells = [_words(work), against, *map(_range, by_way)]
+        lines.append(f"| {' | '.join([*cells, _goals(by_way), _met(rows)])} |")
+    return "\n".join(lines)
+
+
+def _growth(record: Row) -> str:
+    lines = ["| Work | Measured | Found | Goal | Met |", "|---|---|---|---|---|"]
+    for row in record["memory"]:
+        found, goal = f"{row['bytes'] / 1e6:.2f} MB", f"≤ {row['goal'] / 1e6:g} MB"
+        lines.append(f"| {row['work']} | extra memory | {found} | {goal} | {_met([row])} |")
+    for row in record["growth"]:
+        first, last = (f"{row['sizes'][i]:,}" for i in (0, -1))
+        what = f"time, {row['of']} from {first} to {last}, over linear growth"
+        found, goal = _short(row["ratio"]), _goals([[row]])
+        lines.append(f"| {_words(row['work'])} | {what} | {found} | {goal} | {_met([row])} |")
+    return "\n".join(lines)
+
+
+def _range(rows: Sequence[Row]) -> str:
+    """Return the least and the largest ratio, bold where one of them misses its goal."""
+    if not rows:
+        return "–"
+    ends = dict.fromkeys(_short(end(row["ratio"] for row in rows)) for end in (min, max))
+    return f"**{'–'.join(ends)}**" if any(row["met"] is False for row in rows) else "–".join(ends)
+
+
+def _words(work: str) -> str:
+    return work.replace("_", " ").replace("per example", "per-example")
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def _goals(by_way: Sequence[Sequence[Row]]) -> str:
+    goals = [f"≤ {goal:g}" for rows in by_way for goal in {row["goal"] for row in rows} if goal]
+    return " / ".join(dict.fromkeys(goals)) or "–"
+
+
+def _met(rows: Sequence[Row]) -> str:
+    judged = [row["met"] for row in rows if row["met"] is not None]
+    if len(judged) < 2:
+        return {(): "–", (True,): "yes", (False,): "**no**"}[tuple(judged)]
+    return f"{sum(judged)} of {len(judged)}"
