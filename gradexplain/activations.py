@@ -78,9 +78,10 @@ def _sigmoid(z: Array) -> Array:
     return np.where(z >= 0, 1, decay) / (1 + decay)
 
 
-# 1 − σ(z) is written σ(−z): it keeps its digits where σ(z) rounds to 1.
+# σ(z) σ(−z), the same on both sides: 1 − σ(z) would lose its digits where σ(z) rounds to 1.
 def _sigmoid_first(z: Array) -> Array:
-    return _sigmoid(z) * _sigmoid(-z)
+    decay = np.exp(-np.abs(z))
+    return decay / (1 + decay) ** 2
 
 
 def _sigmoid_second(z: Array) -> Array:
