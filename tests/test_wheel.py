@@ -198,7 +198,7 @@ def test_the_check_of_a_release_stops_it() -> None:
 def test_the_package_s_tests_and_no_others_run_against_the_wheel(tmp_path: Path) -> None:
     chosen = package_tests(ROOT / "tests")
     assert {"test_network.py", "test_audit_files.py", "test_bad_input.py"} <= set(chosen)
-    assert not {"test_site.py", "test_figures.py", "test_wheel.py", "test_derivations.py"} & set(
+    assert not {"test_site.py", "test_figures.py", "test_wheel.py", "test_build_times.py"} & set(
         chosen
     )
     engine = [path.stem for path in (ROOT / "gradexplain").glob("[a-z]*.py")]

@@ -22,7 +22,15 @@ TESTS = ROOT / "tests"
 RESOLUTIONS = ("lowest", "newest")
 PLACES = ("FIND_LINKS", "EXTRA_INDEX_URL")
 #: What is not in the wheel, or not with its run-time dependencies alone.
-ABSENT = ("gradexplain.sitebuild", "gradexplain.figures", "matplotlib", "yaml", "field", "release")
+ABSENT = (
+    "gradexplain.sitebuild",
+    "gradexplain.figures",
+    "matplotlib",
+    "yaml",
+    "bench",
+    "field",
+    "release",
+)
 
 
 def main() -> None:
