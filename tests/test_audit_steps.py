@@ -213,3 +213,24 @@ def test_blurred_weights_are_named() -> None:
         "The weights of parts[0] and parts[1] cannot be told: nearly parallel, too short, or too "
         "many."
     )
+
+
+# What a factor says
+
+
+def test_a_turned_sign_is_told_beside_a_part_that_cannot_be_read() -> None:
+    parts = [*PARTS[:3], times(PARTS[3], 1e-8)]
+    report = audit_accumulation(weighted(-RIGHT, parts), parts, COUNTS)
+    assert report.verdict is Verdict.RESCALED
+    assert report.factor == pytest.approx(-1.0)
+    assert report.notes[0] == "negative: a sign was turned"
+
+
+def test_a_factor_near_one_is_not_called_one() -> None:
+    report = verdict_of(1.0001 * RIGHT)
+    assert report.says == "A is the mean gradient, times 1.0001."
+
+
+def test_beside_a_gradient_of_zero_the_tolerance_is_in_units_of_the_mean_gradient() -> None:
+    report = audit_accumulation(times(PARTS[0], 0.0), PARTS, COUNTS)
+    assert report.tolerance < 1e-5

@@ -220,6 +220,14 @@ TENSORS: dict[str, tuple[bytes, str]] = {
         tensor([2], size=8)[:-1],
         "bad.safetensors must hold 'a' of F32 and shape [2] in bytes 0 to 8, of 7",
     ),
+    "a name without end": (
+        tensors(json.dumps({"a" * 1001: {}}).encode()),
+        "bad.safetensors must begin with a sound JSON header: a name has more than 1000 letters",
+    ),
+    "a type without end": (
+        tensors(json.dumps({"a": {"dtype": "F" * 10**6}}).encode()),
+        f"bad.safetensors must give 'a' a dtype of {TYPES}, not '{'F' * 199}",
+    ),
     "a header of exabytes": (
         struct.pack("<Q", 2**62) + b"{}",
         "bad.safetensors must have a header of at most 2 bytes",

@@ -1,5 +1,6 @@
 """The judgement on mutmut's run: survivors, functions never mutated, and lists grown old."""
 
+import ast
 import json
 from pathlib import Path
 
@@ -149,3 +150,28 @@ def test_the_figures_and_the_site_builder_are_spared_the_engine_is_not() -> None
     modules = mutated_modules(ROOT)
     assert Path("gradexplain/line.py") in modules
     assert not [path for path in modules if {"figures", "sitebuild"} & {*path.parts}]
+
+
+def test_the_list_is_sound_and_names_functions_that_there_are() -> None:
+    survivors = ROOT / "tests" / "mutation_survivors.toml"
+    places = {place for place, _, _ in listed(survivors, "code")} | unmutated(survivors)
+    assert len(places) > 50
+    there_are = set().union(*(functions(module) for module in mutated_modules(ROOT)))
+    assert places - there_are == set()
+    assert "gradexplain.line.Line.gone" not in there_are
+
+
+def functions(module: Path) -> set[str]:
+    """Return every function and method of a module, by its full name."""
+    tree, dotted = (
+        ast.parse((ROOT / module).read_text("utf-8")),
+        ".".join(module.with_suffix("").parts),
+    )
+    classes = {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}
+    bodies = [("", tree.body), *((f"{name}.", body) for name, body in classes.items())]
+    return {
+        f"{dotted}.{prefix}{node.name}"
+        for prefix, body in bodies
+        for node in body
+        if isinstance(node, ast.FunctionDef)
+    }

@@ -60,7 +60,7 @@ def report_of(case: Case, found: Finding) -> Report:
     if found.verdict is Verdict.EXTRA_TERM and case.extended:
         weights = case.extended.weights[: len(weights)]
     blur = np.where(A.unread(case.right), np.inf, A.blur(weights))
-    scale = A.scale or 1.0
+    scale = A.scale if A.peak else A.terms or 1.0  # beside zero, all is large
     known = case.known.counts is not None or (case.full is not None and _is_mean(case.full))
     unsure = {Verdict.AMBIGUOUS, Verdict.NOT_REPRODUCIBLE}
     code = 2 if found.verdict in unsure or not found.telling else 1

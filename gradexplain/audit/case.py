@@ -84,5 +84,10 @@ def places(indices: list[int] | npt.NDArray[np.intp]) -> str:
 
 
 def digits(value: float) -> str:
-    """Write a number to four digits, with a true minus sign."""
-    return f"{value:.4g}".replace("-", "−")
+    """Write a number to four digits, with a true minus sign; one that is almost one, to nine.
+
+    >>> digits(-1234.5), digits(1.00012)
+    ('−1234', '1.00012')
+    """
+    short = f"{value:.4g}"
+    return (f"{value:.9g}" if short == "1" else short).replace("-", "−")

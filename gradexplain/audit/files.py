@@ -24,6 +24,7 @@ from gradexplain.audit.tensors import Tensor, widen_bfloat16
 _HEADER = 100_000_000  # bytes: the format's own limit
 _SWELL = 200  # a file may grow so many times when unpacked; gradients hardly shrink at all
 _ROOM = 1 << 26  # bytes that it may grow to in any case
+_NAME = 1000  # letters
 _AXES = 64  # as many as NumPy allows
 _SIZE = 1 << 59  # and so many elements
 _PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # as NumPy writes them
@@ -74,9 +75,8 @@ def open_arrays(path: str | Path) -> Stored:
     if path.suffix not in readers:
         raise ValueError(f"{path.name} must end in .npz or .safetensors")
     loaders = readers[path.suffix](path)
-    for name in loaders:
-        if not name.isprintable():
-            raise ValueError(f"{path.name} must give its arrays printable names, not {name!r}")
+    if odd := [name[:99] for name in loaders if not name.isprintable()]:
+        raise ValueError(f"{path.name} must give its arrays printable names, not {odd[0]!r}")
     return Stored(loaders)
 
 
@@ -117,8 +117,7 @@ def _read_npy(file: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> n
             if stream.tell() + length != member.file_size:
                 raise ValueError(f"its shape {shape} needs {length} bytes")
         with archive.open(member) as stream:
-            array: npt.NDArray[Any] = npy.read_array(stream, allow_pickle=False)
-            return array
+            return npy.read_array(stream, allow_pickle=False)
     except _DAMAGE as damage:
         raise _broken(f"{file} must hold a sound array {member.filename}", damage) from None
 
@@ -164,6 +163,8 @@ def _parsed(file: str, text: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({key for key, _ in pairs}) < len(pairs):
         raise ValueError("a name is given twice")
+    if any(len(key) > _NAME for key, _ in pairs):
+        raise ValueError(f"a name has more than {_NAME} letters")
     return dict(pairs)
 
 
@@ -172,17 +173,16 @@ def _place(file: str, name: str, entry: object, room: int) -> tuple[int, int, st
     known: dict[str, Any] = entry if isinstance(entry, dict) else {}
     dtype, shape, place = known.get("dtype"), known.get("shape"), known.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in _TYPES:
-        raise ValueError(f"{file} must give {name!r} a dtype of {', '.join(_TYPES)}, not {dtype!r}")
+        given = f"{name!r} a dtype of {', '.join(_TYPES)}, not {repr(dtype)[:200]}"
+        raise ValueError(f"{file} must give {given}")
     if not _sizes(shape) or not _sizes(place) or len(place) != 2:
         raise ValueError(f"{file} must give {name!r} a shape and two data_offsets")
     begin, end = place
     length = math.prod(shape) * np.dtype(_TYPES[dtype]).itemsize
     much = math.prod(n or 1 for n in shape) > _SIZE  # NumPy counts so, though an axis is empty
     if much or length != end - begin or not begin <= end <= room:
-        raise ValueError(
-            f"{file} must hold {name!r} of {dtype} and shape {shape} in bytes {begin} to {end}, "
-            f"of {room}"
-        )
+        given = f"{name!r} of {dtype} and shape {shape} in bytes {begin} to {end}, of {room}"
+        raise ValueError(f"{file} must hold {given}")
     return begin, end, name
 
 

@@ -129,13 +129,13 @@ def _up_to_a_factor(case: Case) -> Finding | None:
     verdict, text, factor, blur = fitting[0]
     times = "" if abs(factor - 1) <= blur else f", times {digits(factor)}"
     names = factor_names(case, factor, blur) if times else []
+    if factor < 0:
+        names.append("negative: a sign was turned")
     alike = lookalikes(case)
     if alike:
         return _also(f"{text}{times}; or it is {'; '.join(alike[:4])}: each would fit")
     if times and not names and _blurred(case):
         return None
-    if factor < 0:
-        names.append("negative: a sign was turned")
     unread = np.flatnonzero(A.unread(case.right) & (case.right != 0))
     if unread.size:
         names.append(f"{places(unread)} cannot be told, but for the others this is what fits")
