@@ -193,5 +193,7 @@ def test_a_first_view_is_light(site: Path) -> None:
 
 def test_a_heavy_page_is_noticed(site: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(site, tmp_path / "site"))
-    (copy / "assets" / "images" / "favicon.png").write_bytes(bytes(TEXT))
+    page = copy / "index.html"
+    page.write_text(page.read_text("utf8").replace("/mark.svg", "/mark.png"), "utf8")
+    (copy / "assets" / "mark.png").write_bytes(bytes(TEXT))
     assert sent(copy / "index.html", copy) > TEXT

@@ -101,7 +101,7 @@ def _rails(axes: Axes) -> None:
     rail = START.b + (m - START.m) / X.mean()
     axes.plot(m, rail, color=AVERAGED, linewidth=1, linestyle=(0, (1, 3)), gid="rail")
     axes.plot(m, Y.mean() - X.mean() * m, color=MUTED, linewidth=1)
-    label(axes, 1.06, -0.74, "mean error 0", MUTED, ha="right")
+    label(axes, 0.85, -0.43, "mean error 0", MUTED, ha="right")
 
 
 def _ends(axes: Axes, paths: Descents) -> None:

@@ -60,6 +60,7 @@ def finish(site: Path, extra_css: list[str]) -> None:
         path.unlink()
     theme.rmdir()  # no third sheet is forgotten
     shutil.rmtree(site / "assets" / "javascripts" / "lunr")  # languages that are not ours
+    shutil.rmtree(site / "assets" / "images")  # the theme's own favicon
     used = used_css(css + _katex(site), names(site))
     (site / SHEET).write_text(_CREDIT + used, encoding="utf-8")
 

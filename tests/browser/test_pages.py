@@ -59,7 +59,7 @@ def test_a_lost_reader_is_shown_the_way_home(blank: Blank, scheme: str) -> None:
         watch = Watch(page, home)
         page.goto(f"{home}no/such/page/")
         assert paper(page) == PAPER[scheme]
-        assert page.locator("h1").inner_text() == "404 - Not found"
+        assert page.locator("h1").inner_text() == "There is no such page"
         for width in [360, 1280]:
             resize(page, width)
             assert (width, [*sideways(page), *accessibility(page)]) == (width, [])

@@ -84,7 +84,7 @@ class Circle extends Figure {
     this.put("true", x, rightY);
     this.angle.put(x, rightY);
     // The word stands inside the shaded area where that is wide enough, and nowhere else.
-    const left = degrees > 45, room = Math.abs(rightY - averagedY) > 18;
+    const left = degrees > 45, room = Math.abs(rightY - averagedY) > 24;
     this.write("gap-text", room ? "gap" : "");
     this.put("gap-text", left ? x : x + 35, (rightY + averagedY) / 2);
     // The two values keep a line's distance.
