@@ -220,6 +220,14 @@ TENSORS: dict[str, tuple[bytes, str]] = {
         tensor([2], size=8)[:-1],
         "bad.safetensors must hold 'a' of F32 and shape [2] in bytes 0 to 8, of 7",
     ),
+    "a shape that is a number": (
+        tensors({"a": {"dtype": "F32", "shape": 7, "data_offsets": [0, 28]}}, bytes(28)),
+        "bad.safetensors must give 'a' a shape and two data_offsets",
+    ),
+    "no shape": (
+        tensors({"a": {"dtype": "F32", "data_offsets": [0, 28]}}, bytes(28)),
+        "bad.safetensors must give 'a' a shape and two data_offsets",
+    ),
     "a name without end": (
         tensors(json.dumps({"a" * 1001: {}}).encode()),
         "bad.safetensors must begin with a sound JSON header: a name has more than 1000 letters",
@@ -272,6 +280,14 @@ def test_a_hostile_safetensors_file_is_refused(kind: str, tmp_path: Path) -> Non
     said = refusal(tmp_path / "bad.safetensors", content)
     start, python_s, _ = words.partition("…")  # Python has the word
     assert said == words or (python_s and said.startswith(start) and len(said) > len(start))
+
+
+def test_a_name_may_be_long(tmp_path: Path) -> None:
+    path, name = tmp_path / "a.safetensors", "a" * 1000
+    path.write_bytes(
+        tensors({name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, bytes(4))
+    )
+    assert list(open_arrays(path)) == [name]
 
 
 def test_a_large_file_of_nothing_is_not_loaded(tmp_path: Path) -> None:
