@@ -11,6 +11,7 @@ from mkdocs.livereload import LiveReloadServer
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
+from watchdog.observers.polling import PollingObserver
 
 from gradexplain.sitebuild import (
     counts,
@@ -112,9 +113,15 @@ def on_post_build(config: MkDocsConfig, **_: object) -> None:
     weight.finish(site, [str(name) for name in config.extra_css])
 
 
-def on_serve(server: LiveReloadServer, **_: object) -> LiveReloadServer:
-    """Rebuild when the package changes, not only when a page does."""
-    server.watch("gradexplain")
+def on_serve(server: LiveReloadServer, *, config: MkDocsConfig, **_: object) -> LiveReloadServer:
+    """Rebuild when the package changes, not only when a page does; and look ten times a second."""
+    pages = [config.docs_dir, str(config.config_file_path)]
+    for path in pages:
+        server.unwatch(path)
+    server.observer = PollingObserver(timeout=0.1)
+    server.build_delay = 0
+    for path in [*pages, "gradexplain"]:
+        server.watch(path)
     sys.dont_write_bytecode = True  # or importing what was edited would look like another edit
     return server
 
