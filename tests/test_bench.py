@@ -356,15 +356,15 @@ def fill(tmp_path: Path) -> Callable[[str], str]:
 
 def test_the_page_s_table_is_drawn_from_the_record(fill: Callable[[str], str]) -> None:
     assert fill("<!--speed: ratios-->").splitlines()[2:] == [
-        "| a b | c | 0.12–0.50 | **12** | ≤ 0.6 / ≤ 1.2 | 2 of 3 |",
-        "| a b | d | – | 1.00 | – | – |",
+        "| a b, against c | 0.12–0.50 | **12** | ≤ 0.6 / ≤ 1.2, 2 of 3 |",
+        "| a b, against d | – | 1.00 | – |",
     ]
 
 
 def test_growth_and_memory_are_drawn_too(fill: Callable[[str], str]) -> None:
     assert fill("<!--speed: growth-->").splitlines()[2:] == [
-        "| e | extra memory | 1.50 MB | ≤ 1 MB | **no** |",
-        "| f | time, P from 1,000 to 2,000, over linear growth | 1.00 | ≤ 1.1 | yes |",
+        "| e, extra memory | 1.50 MB | ≤ 1 MB | **no** |",
+        "| f, time, P from 1,000 to 2,000, over linear growth | 1.00 | ≤ 1.1 | yes |",
     ]
 
 

@@ -47,27 +47,27 @@ def _run(record: Row) -> str:
 def _ratios(record: Row) -> str:
     """Return a line for each work and what it is compared with, in the record's order."""
     lines = [
-        "| Work | Against | As it comes | At its best | Goal | Met |",
-        "|---|---|---|---|---|---|",
+        "| Ours, against | As it comes | At its best | Goal, met |",
+        "|---|---|---|---|",
     ]
     for work, against in dict.fromkeys((row["work"], row["against"]) for row in record["rows"]):
         rows = [r for r in record["rows"] if (r["work"], r["against"]) == (work, against)]
         by_way = [[row for row in rows if row["peer"] == way] for way in _WAYS]
-        cells = [_words(work), against, *map(_range, by_way)]
-        lines.append(f"| {' | '.join([*cells, _goals(by_way), _met(rows)])} |")
+        cells = [f"{_words(work)}, against {against}", *map(_range, by_way)]
+        lines.append(f"| {' | '.join(cells)} | {_goals(by_way)}{_of(rows)} |")
     return "\n".join(lines)
 
 
 def _growth(record: Row) -> str:
-    lines = ["| Work | Measured | Found | Goal | Met |", "|---|---|---|---|---|"]
+    lines = ["| Measured | Found | Goal | Met |", "|---|---|---|---|"]
     for row in record["memory"]:
         found, goal = f"{row['bytes'] / 1e6:.2f} MB", f"≤ {row['goal'] / 1e6:g} MB"
-        lines.append(f"| {row['work']} | extra memory | {found} | {goal} | {_met([row])} |")
+        lines.append(f"| {row['work']}, extra memory | {found} | {goal} | {_met([row])} |")
     for row in record["growth"]:
         first, last = (f"{row['sizes'][i]:,}" for i in (0, -1))
         what = f"time, {row['of']} from {first} to {last}, over linear growth"
         found, goal = _short(row["ratio"]), _goals([[row]])
-        lines.append(f"| {_words(row['work'])} | {what} | {found} | {goal} | {_met([row])} |")
+        lines.append(f"| {_words(row['work'])}, {what} | {found} | {goal} | {_met([row])} |")
     return "\n".join(lines)
 
 
@@ -90,6 +90,10 @@ def _short(ratio: float) -> str:
 def _goals(by_way: Sequence[Sequence[Row]]) -> str:
     goals = [f"≤ {goal:g}" for rows in by_way for goal in {row["goal"] for row in rows} if goal]
     return " / ".join(dict.fromkeys(goals)) or "–"
+
+
+def _of(rows: Sequence[Row]) -> str:
+    return "" if (met := _met(rows)) == "–" else f", {met}"
 
 
 def _met(rows: Sequence[Row]) -> str:

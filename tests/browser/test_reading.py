@@ -21,7 +21,8 @@ _COPIED = """async () => {
   }
 }"""
 #: Everything of a figure that glides, with how long it takes.
-_GLIDING = """() => [...document.querySelectorAll(".gx-figure, .gx-figure *")].flatMap(part => {
+FIGURES, MATERIAL_S = ".gx-figure, .gx-figure *", ".md-header *"
+_GLIDING = """places => [...document.querySelectorAll(places)].flatMap(part => {
   const { transitionDuration, animationDuration } = getComputedStyle(part);
   const glides = `${transitionDuration}, ${animationDuration}`.split(", ").some(parseFloat);
   return glides ? [part.outerHTML.slice(0, 80)] : [];
@@ -81,32 +82,33 @@ def test_nothing_glides_for_those_who_ask_for_less_motion(
 ) -> None:
     page = blank(reduced_motion="reduce")
     page.goto(f"{home}{case.address}?{case.name}={case.other}")
-    assert page.evaluate(_GLIDING) == []
+    assert page.evaluate(_GLIDING, FIGURES) == []
 
 
-def without_regard(page: Page, styles: str) -> None:
-    """Let these style sheets move for everybody."""
+def without_regard(page: Page, *, ours: bool) -> None:
+    """Let what Material moves move for everybody, and what is ours too, if so asked."""
 
     def spoil(route: Route) -> None:
         style = route.fetch().text()
-        style = style.replace("(prefers-reduced-motion: no-preference)", "all")
+        if ours:
+            style = style.replace("(prefers-reduced-motion: no-preference)", "all")
         style = style.replace("(prefers-reduced-motion)", "(width < 0px)")
         route.fulfill(body=style, content_type="text/css")
 
-    page.route(styles, spoil)
+    page.route("**/site.css", spoil)
 
 
 def test_our_figures_stand_still_without_material_s_help_too(blank: Blank, home: str) -> None:
     page = blank(reduced_motion="reduce")
-    without_regard(page, "**/main.*.css")
+    without_regard(page, ours=False)
     page.goto(home)
-    gliding = page.evaluate(_GLIDING)
-    assert gliding  # links, by Material
-    assert not any("pairing" in part or "gx-handle" in part for part in gliding)
+    assert page.evaluate(_GLIDING, MATERIAL_S) != []
+    gliding = page.evaluate(_GLIDING, FIGURES)
+    assert not any("pairing-traded" in part or "gx-handle" in part for part in gliding)
 
 
 def test_motion_without_regard_for_them_would_be_noticed(blank: Blank, home: str) -> None:
     page = blank(reduced_motion="reduce")
-    without_regard(page, "**/*.css")
+    without_regard(page, ours=True)
     page.goto(home)
-    assert any("pairing-traded" in part for part in page.evaluate(_GLIDING))
+    assert any("pairing-traded" in part for part in page.evaluate(_GLIDING, FIGURES))
