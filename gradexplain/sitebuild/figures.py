@@ -26,14 +26,14 @@ from markdown.blockprocessors import BlockProcessor
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 
-from gradexplain.sitebuild import svg
+from gradexplain.sitebuild import speed, svg
 
 if TYPE_CHECKING:
     from gradexplain.figures.moving import Moving
 
 _PACKAGE = Path(__file__).parents[1]
 CACHE = _PACKAGE.parent / ".cache" / "figures"
-_RECORD = _PACKAGE.parent / "docs" / "reference" / "speed.json"  # what one of them draws
+_RECORD = _PACKAGE.parent / "docs" / speed.RECORD  # what one of them draws
 _FIGURE = re.compile(r"!\[(?P<alt>.*?)\]\(figure:(?P<name>\w+)\)(?:\n(?P<caption>.*))?", re.DOTALL)
 # As imported: an edit counts from the next start.
 _MARKUP_CODE = Path(svg.__file__).read_bytes() + Path(__file__).read_bytes()

@@ -17,7 +17,7 @@ import torch.multiprocessing as mp
 from field.cases import torch_ddp
 from field.examples.torch_workers import audit_data_parallel, audit_sharded
 from field.tiny import gradient_of, language_model, mean_loss, parts_of, targets_in, token_batches
-from field.workers import leave
+from field.workers import leave, meet
 from gradexplain import audit_accumulation
 
 LENGTHS = (40, 6)
@@ -33,7 +33,7 @@ def spread(work: Any) -> list[dict[str, Any]]:
 
 
 def _begin(rank: int, folder: str, work: Any) -> None:
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORKERS)
+    meet(folder, rank, WORKERS)
     found = json.dumps(work(rank).to_dict())
     Path(folder, f"{rank}.json").write_text(found, encoding="utf-8")
     leave()

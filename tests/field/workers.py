@@ -1,8 +1,15 @@
-"""How the worker processes of the distributed cases end."""
+"""How the worker processes of the distributed cases meet, and how they end."""
 
 import os
+from pathlib import Path
 
 import torch.distributed as dist
+
+
+def meet(folder: str, rank: int, number: int) -> None:
+    """Form a group of this many workers, by a file in a folder that all of them see."""
+    place = Path(folder, "meet").as_uri()
+    dist.init_process_group("gloo", place, rank=rank, world_size=number)
 
 
 def leave() -> None:

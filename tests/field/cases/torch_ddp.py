@@ -18,7 +18,7 @@ from field.tiny import (
     targets_in,
     token_batches,
 )
-from field.workers import leave
+from field.workers import leave, meet
 
 PACKAGE = "torch"
 LENGTHS = (40, 6)
@@ -50,7 +50,7 @@ def _parallel(*, by_count: bool) -> Capture:
 
 
 def _work(rank: int, folder: str, by_count: bool) -> None:  # noqa: FBT001 - spawn passes by place
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORKERS)
+    meet(folder, rank, WORKERS)
     model = DistributedDataParallel(language_model())
     optimizer = CatchingSGD(model.module)
     batch = token_batches(LENGTHS)[rank]
