@@ -60,7 +60,7 @@ def gap_ledger(case: Case) -> Run:
 
 def audit(case: Case) -> Run:
     drawn = draw_gradients(case)
-    return lambda: gx.audit_accumulation(drawn.accumulated, drawn.parts, drawn.counts)
+    return lambda: gx.audit_accumulation(drawn.accumulated, drawn.parts, counts=drawn.counts)
 
 
 def reading(case: Case) -> Run:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gradexplain.audit.tensors import Values
+from gradexplain.audit.read.tensors import Values
 
 Gradient = dict[str, Values]
 SHAPES: dict[str, tuple[int, ...]] = {"w": (30, 20), "b": (40,), "scale": ()}

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradexplain.audit import Report, audit_accumulation
+from gradexplain.audit.tell.words import TITLES
 from gradexplain.figures.style import (
     AVERAGED,
     INK,
@@ -37,7 +38,7 @@ def audit_report(report: Report | None = None) -> Figure:
     report = report or audit_report_data()
     bars = _chosen(report.ratios)
     figure = canvas(48 + _ROW * (len(bars) + 0.6))
-    heading(figure, 18, f"Verdict: {report.verdict.value}")
+    heading(figure, 18, f"Verdict: {TITLES[report.verdict]}")
     heading(figure, 36, _subtitle(report, len(bars)), MUTED)
     axes = panel(figure, 44, _ROW * (len(bars) + 0.6), left=12, right=12)
     bare(axes)

@@ -28,7 +28,8 @@ def audit_shards(
     """
     gradients = [*parts, accumulated]
     devices, (axis,) = list(mesh.devices.flat), mesh.axis_names
-    rows = np.stack([[sketch_on(device, g) for g in gradients] for device in devices])
+    shards = [[sketch_on(device, g) for g in gradients] for device in devices]
+    rows = np.stack([[shard.values for shard in each] for each in shards])
     spread = jax.device_put(rows, NamedSharding(mesh, PartitionSpec(axis)))
 
     def add_up(mine: jax.Array) -> jax.Array:
@@ -37,8 +38,8 @@ def audit_shards(
     total = shard_map(add_up, mesh=mesh, in_specs=PartitionSpec(axis), out_specs=PartitionSpec())(
         spread
     )
-    *sketches, last = (Sketch(row) for row in np.asarray(total))
-    return audit_accumulation(last, sketches, counts)
+    *sketches, last = (replace(shards[0][0], values=row) for row in np.asarray(total))
+    return audit_accumulation(last, sketches, counts=counts)
 
 
 def sketch_on(device: jax.Device, gradient: Gradient) -> np.ndarray:

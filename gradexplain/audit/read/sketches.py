@@ -1,10 +1,10 @@
 """A few thousand numbers that stand for a gradient of any size, and add up over its shards.
 
 A sketch is a fixed linear map. So A = Σ wₖ gₖ holds for the sketches with the same weights, and the
-sketch of a whole model is the sum of those of its shards, wherever these lie.
+sketch of a whole model is the sum of those of its shards, wherever they lie.
 
-The flattened tensor is laid out in rows of `size` numbers, each row gets a random sign, and the
-rows are added up. A prime size keeps the rows from lining up with the width of a layer.
+The flattened tensor is laid out in rows of `length` numbers, each row gets a random sign, and the
+rows are added up. A prime length keeps the rows from lining up with the width of a layer.
 """
 
 import hashlib
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gradexplain.audit.inputs import check_finite, walk
-from gradexplain.audit.tensors import UNITS, Tensor
+from gradexplain.audit.read.arithmetic import arithmetic_of, coarsest
+from gradexplain.audit.read.tensors import Tensor
+from gradexplain.audit.read.walk import check_finite, walk
 
 Offset = int | tuple[tuple[int, ...], tuple[int, ...]]
 _Vector = npt.NDArray[np.float64]
@@ -24,51 +25,55 @@ _CHUNK = 110_000  # numbers widened to float64 at a time: under a megabyte
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """What `sketch` returns: its numbers, the seed that they hang on, and what it has read.
+    """What `sketch` returns: its numbers, the seed they depend on, and what they stand for.
 
-    Sketches of one seed and size add up with `+` or `sum`. After an all-reduce of `values` over
+    Sketches of one seed and length add up with `+` or `sum`. After an all-reduce of `values` over
     workers, `dataclasses.replace(mine, values=total)` is the sketch of the whole.
     """
 
     values: _Vector
-    seed: int = 0
-    dtype: str = "float32"
-    size: int = 0  # numbers in the gradient
+    seed: int
+    dtype: str  # the arithmetic of the gradient, which sets the tolerance
+    numbers: int  # how many the gradient has
 
-    def __add__(self, other: "Sketch") -> "Sketch":
+    def __add__(self, other: object) -> "Sketch":
         """Return the sketch of the sum: of two shards, or of two gradients."""
+        if not isinstance(other, Sketch):
+            return NotImplemented
         if self.kind != other.kind:
             raise ValueError(
                 f"sketches to be added must be of one kind, not {self.kind} and {other.kind}"
             )
-        dtype = max(self.dtype, other.dtype, key=UNITS.__getitem__)
-        return Sketch(self.values + other.values, self.seed, dtype, self.size + other.size)
+        dtype = coarsest(self.dtype, other.dtype)
+        return Sketch(self.values + other.values, self.seed, dtype, self.numbers + other.numbers)
 
-    def __radd__(self, other: int) -> "Sketch":
+    def __radd__(self, other: object) -> "Sketch":
         """Let `sum` begin at 0."""
-        return self
+        return self if type(other) is int and other == 0 else NotImplemented
 
     @property
     def kind(self) -> str:
         """What must be the same for sketches to be compared."""
-        return f"seed {self.seed} and size {len(self.values)}"
+        return f"seed {self.seed} and length {len(self.values)}"
 
 
 def sketch(
-    gradient: object, size: int = 4093, seed: int = 0, offsets: Mapping[str, Offset] | None = None
+    gradient: object, length: int = 4093, seed: int = 0, offsets: Mapping[str, Offset] | None = None
 ) -> Sketch:
-    """Return a sketch of a gradient, to be audited in its place: (size,) numbers.
+    """Return a sketch of a gradient, to be audited in its place: (length,) numbers.
 
-    Sketch A, every part, and F with the same size and seed. Where A is a weighted sum of the parts,
-    the weights read off the sketches are those of the full gradients: to about 1e-9 in float32, to
-    rounding in float64 (measured for 30 seeds, dense, and sparse to 0.2 % of the numbers). Where
-    it is not, the audit of sketches says *unexplained*, and nothing finer. Lengths are kept to
-    about √(2 / size), or 2 %, but not those of tensors whose rows of `size` numbers are all alike.
+    Sketch A, every part, and F with the same length and seed. Where A is a weighted sum of the
+    parts, the weights read off the sketches are those of the full gradients: to about 1e-9 in
+    float32, to rounding in float64 (measured for 30 seeds, dense, and sparse to 0.2% of the
+    numbers). Where it is not, they are off by no more than what lies outside. Norms are kept to
+    about √(2 / length), or 2%, but not those of tensors whose rows of `length` numbers are all
+    alike.
 
     Args:
         gradient: as `audit_accumulation` takes it.
-        size: numbers to keep; many more than there are parts, and best a prime. Parts that look
-            parallel, for their numbers fell on one place, do not with another size.
+        length: how many numbers to keep; many more than there are parts, and best a prime. If parts
+            look parallel only because their entries fell into the same slots, another length will
+            separate them.
         seed: chooses the signs.
         offsets: for a shard, where each of its parameters begins in the whole parameter: the index
             of its first element in the flattened whole; or, for a shard cut across several axes,
@@ -77,7 +82,7 @@ def sketch(
 
     Raises:
         TypeError: as for `audit_accumulation`.
-        ValueError: size is below 1, or offsets names a parameter that is not there.
+        ValueError: length is below 1, or offsets names a parameter that is not there.
 
     >>> import numpy as np
     >>> from gradexplain import sketch
@@ -87,16 +92,16 @@ def sketch(
     >>> bool(np.allclose(added.values, sketch(gradient).values, rtol=1e-12))
     True
     """
-    if size < 1:
-        raise ValueError(f"size must be at least 1, not {size}")
-    left, total, dtype, numbers = dict(offsets or {}), np.zeros(size), "float64", 0
-    for name, tensors in walk({"gradient": gradient}):
+    if length < 1:
+        raise ValueError(f"length must be at least 1, not {length}")
+    left, total, dtype, numbers = dict(offsets or {}), np.zeros(length), "float64", 0
+    for name, tensors in walk({"gradient": gradient}, "gradient"):
         tensor = tensors["gradient"]
-        dtype = max(dtype, tensor.dtype, key=UNITS.__getitem__)
+        dtype = coarsest(dtype, arithmetic_of(tensor) or tensor.dtype)
         numbers += tensor.flat.size
         key = _key(seed, name)
         for start, run in _runs(name, tensor, left.pop(name, 0)):
-            _add(total, run, start + key % size, key)
+            _add(total, run, start + key % length, key)
         if not np.isfinite(total).all():
             check_finite(name, tensors)
     if left:

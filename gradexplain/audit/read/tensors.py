@@ -9,14 +9,7 @@ import numpy.typing as npt
 
 Values = npt.NDArray[np.floating]
 
-#: How far a rounded result may be off, relatively: half the gap between 1 and the next number.
-UNITS = {
-    "float64": 2.0**-53,
-    "float32": 2.0**-24,
-    "tfloat32": 2.0**-11,
-    "float16": 2.0**-11,
-    "bfloat16": 2.0**-8,
-}
+_TYPES = {"float64", "float32", "float16", "bfloat16"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ def to_tensor(place: str, leaf: object) -> Tensor:
         return Tensor(np.zeros(0), (), "float64", present=False)
     array = _read(place, leaf)
     dtype = _dtype_name(leaf, array)
-    if dtype not in UNITS:
+    if dtype not in _TYPES:
         raise TypeError(
             f"{place} must be of dtype float64, float32, float16 or bfloat16, not {dtype}"
         )
@@ -61,7 +54,7 @@ def widen_bfloat16(bits: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
     """Return bfloat16 numbers, given as their 16 bits, in float32, of which they are the top half.
 
     >>> import numpy as np
-    >>> from gradexplain.audit.tensors import widen_bfloat16
+    >>> from gradexplain.audit.read.tensors import widen_bfloat16
     >>> widen_bfloat16(np.array([0x3F80, 0xC040], np.uint16))
     array([ 1., -3.], dtype=float32)
     """

@@ -3,19 +3,22 @@
 Arrays are recognised by what they can do, never by importing the package that made them.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from gradexplain.audit.files import Stored, open_arrays
-from gradexplain.audit.tensors import Tensor, to_tensor
+from gradexplain.audit.read.files import Stored, open_arrays
+from gradexplain.audit.read.tensors import Tensor, to_tensor
 
 _Source = Mapping[str, object] | Iterator[tuple[str, object]]
 
 
-def walk(gradients: Mapping[str, object]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+def walk(gradients: Mapping[str, object], leader: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Yield each parameter's name with its tensor in every gradient, by the gradients' labels.
+
+    The leader names the parameters, unless another gradient is an iterator, which cannot wait.
 
     A gradient is an array; a nesting of dicts, lists and tuples of arrays; a path to a file; or an
     iterator of arrays or of (name, array) pairs, which is read once and never held whole.
@@ -25,8 +28,9 @@ def walk(gradients: Mapping[str, object]) -> Iterator[tuple[str, dict[str, Tenso
         ValueError: names or shapes differ, two gradients share memory, or one has no parameters.
     """
     sources = {label: _open(label, gradient) for label, gradient in gradients.items()}
-    leader = next((at for at, source in sources.items() if isinstance(source, Iterator)), None)
-    leader = leader or next(iter(sources))
+    if not isinstance(sources[leader], Iterator):
+        streams = (label for label, source in sources.items() if isinstance(source, Iterator))
+        leader = next(streams, leader)
     names: set[str] = set()
     for name, leaf in _items(sources[leader]):
         if name in names:
@@ -48,7 +52,7 @@ def walk(gradients: Mapping[str, object]) -> Iterator[tuple[str, dict[str, Tenso
         raise ValueError(f"{leader} must hold at least one array, but it is empty")
 
 
-def held(label: str, gradient: object) -> object:
+def copied(label: str, gradient: object) -> object:
     """Copy a gradient that training code may overwrite; files and iterators stay."""
     if isinstance(gradient, Stored | Iterator | str | Path):
         return gradient
@@ -62,9 +66,14 @@ def check_finite(name: str, tensors: Mapping[str, Tensor]) -> None:
         if not finite.all():
             index = int(np.argmin(finite))
             where = ", ".join(str(int(i)) for i in np.unravel_index(index, tensor.shape or (1,)))
-            raise ValueError(
-                f"{_place(label, name)} must be finite, but it is {tensor.flat[index]} at [{where}]"
-            )
+            found = f"{_place(label, name)} is {tensor.flat[index]} at [{where}]"
+            k = re.search(r"parts\[(\d+)\]$", label)
+            if k:
+                raise ValueError(
+                    f"micro-batch {k[1]} must be finite, but {found}: has it no target? Then its "
+                    "mean is 0/0; give it a count of 0 and it is left out"
+                )
+            raise ValueError(f"{label} must be finite, but {found}")
     raise ValueError(f"{_called(name)} must not be so large that its square overflows float64")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from gradexplain.audit.tensors import Tensor, widen_bfloat16
+from gradexplain.audit.read.tensors import Tensor, widen_bfloat16
 
 _HEADER = 100_000_000  # bytes: the format's own limit
 _SWELL = 200  # a file may grow so many times when unpacked; gradients hardly shrink at all
