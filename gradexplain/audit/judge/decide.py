@@ -21,6 +21,7 @@ from gradexplain.audit.judge.weights import Vector
 
 _TEN = 10  # a mistake is named if its effect is so many times what lies outside the span
 _CLEAR = 2  # a weight is clearly off by so many times its uncertainty
+_HALF = 0.5  # with more than this share unread, no part is said to be missing
 _LITTLE = 0.1  # parts that weigh less than this share together may stay unread
 
 
@@ -82,8 +83,10 @@ def _by_term(case: Case) -> Finding | None:
         return None
     found = {name: _of_term(case, name) for name in names}
     wrong = [n for n in names if found[n].ok is False] or [n for n in names if not found[n].ok]
-    right = [n for n in names if found[n].ok]
-    claim = note("terms", wrong=tuple(wrong), right=tuple(right))
+    right = tuple(n for n in names if found[n].ok)
+    claim = note(
+        "terms", wrong=tuple((n, found[n].verdict, found[n].factor) for n in wrong), right=right
+    )
     verdict = found[wrong[0]].verdict if wrong else Verdict.EXACT
     factor = found[wrong[0]].factor if wrong else 1.0
     return Finding(verdict, claim, factor, terms=tuple(found.items()))
@@ -223,7 +226,7 @@ def _up_to_a_factor(case: Case) -> Finding | None:
 def _dropped(case: Case) -> Finding | None:
     """Some weights are zero, and not what they should be; the others keep their proportions."""
     kept, gone = None, _off_and_zero(case, case.expected)
-    if gone.any():
+    if gone.any() and _unread_share(case) <= _HALF:
         kept = kept_proportions(case, gone)
     if kept is not None:  # what they should be depends on the factor of the others
         gone = _off_and_zero(case, kept[2] * case.expected)
