@@ -389,7 +389,7 @@ def audited(*weights: float, counts: list[float] | None = None) -> Report:
     parts = np.random.default_rng(0).standard_normal((len(weights), 100))
     parts[np.isinf(weights)] = 0
     w = np.where(np.isinf(weights), 0, weights)
-    return audit_accumulation(w @ parts, list(parts), counts or [1.0] * len(weights))
+    return audit_accumulation(w @ parts, list(parts), counts=counts or [1.0] * len(weights))
 
 
 @pytest.mark.parametrize(
