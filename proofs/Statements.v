@@ -112,7 +112,8 @@ Definition mean_of_means : Prop :=
 (** docs/learn/layerwise.md. Layer l of L has d l units: z l j enters unit j, a l j leaves
     it, s l j is its slope. a 0 is the input; delta goes down from layer L. The weights W
     and b move with u, at any speeds W' and b'; so does the mean loss. *)
-Definition units := nat -> nat -> R. Definition weights := nat -> nat -> nat -> R.
+Definition units := nat -> nat -> R.
+Definition weights := nat -> nat -> nat -> R.
 Definition forward L (d : nat -> nat) f (W : weights) (b z a : units) : Prop :=
   forall l j, (l < L)%nat -> a (S l) j = f (S l) (z (S l) j) /\
   z (S l) j = total (d l) (fun k => a l k * W (S l) j k) + b (S l) j.
@@ -134,7 +135,6 @@ Definition backprop : Prop :=
     (total L (fun l => total (d (S l)) (fun j => total (d l) (fun k =>
         W' (S l) j k * E N (fun i => delta i (S l) j * a t i l k)) +
       b' (S l) j * E N (fun i => delta i (S l) j)))).
-
 (** docs/learn/ledger.md. Each example i has its delta i; v is the averaged delta, sent
     down through slopes w; e is what the ledger adds up. *)
 Definition ledger : Prop :=
