@@ -74,7 +74,8 @@ def checked() -> list[str]:
             print(f"{file:14} {monotonic() - start:4.1f} s")
         faults = axiom_faults(assumptions(sorted(set(files) - {"Statements"}), folder))
         start = monotonic()
-        report = coq.run(["coqchk", "-silent", "-o", "-R", ".", "Site", "Site.Assumptions"], folder, 300)
+        options = ["-silent", "-o", "-R", ".", "Site"]
+        report = coq.run(["coqchk", *options, "Site.Assumptions"], folder, 300)
         print(f"{'coqchk':14} {monotonic() - start:4.1f} s")
     return faults + report_faults(report)
 
@@ -95,15 +96,15 @@ def assumptions(files: list[str], folder: Path) -> dict[str, list[str]]:
 def axiom_faults(found: dict[str, list[str]]) -> list[str]:
     """Name each theorem that rests on something else than is recorded."""
     return [
-        f"{name} rests on {found[name]}, and theorems.toml says {recorded['axioms']}"
+        f"{name} rests on {found[name]}, and theorems.toml says {recorded.axioms}"
         for name, recorded in coq.theorems().items()
-        if found[name] != recorded["axioms"]
+        if found[name] != recorded.axioms
     ]
 
 
 def report_faults(report: str) -> list[str]:
     """Name what `coqchk` reports beyond the axioms that are recorded."""
-    recorded = {axiom for theorem in coq.theorems().values() for axiom in theorem["axioms"]}
+    recorded = {axiom for theorem in coq.theorems().values() for axiom in theorem.axioms}
     part = report.partition("* Axioms:")[2].partition("* Constants")[0]
     found = {line.strip().removeprefix("Coq.") for line in part.splitlines() if line.strip()}
     faults = [

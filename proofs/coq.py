@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -16,9 +17,20 @@ class CoqError(Exception):
     """Coq is missing, or it refuses what it was given."""
 
 
-def theorems() -> dict[str, dict[str, object]]:
-    """Return what is recorded of each theorem, in the order of `Statements.v`."""
-    return tomllib.loads((HERE / "theorems.toml").read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Theorem:
+    """What is recorded of a theorem: its page's claims, its statement's name, its axioms."""
+
+    page: str
+    claims: list[str]
+    says: str
+    axioms: list[str]
+
+
+def theorems() -> dict[str, Theorem]:
+    """Return what is recorded of each theorem, by the name of its statement."""
+    recorded = tomllib.loads((HERE / "theorems.toml").read_text(encoding="utf-8"))
+    return {name: Theorem(**table) for name, table in recorded.items()}
 
 
 def sources() -> dict[str, str]:
@@ -65,7 +77,8 @@ def compiled(name: str, folder: Path, seconds: int = 120) -> str:
     Raises:
         CoqError: Coq refuses it, or takes too long.
     """
-    return run(["coqc", "-q", "-w", "-ambiguous-paths", "-R", ".", "Site", f"{name}.v"], folder, seconds)
+    options = ["-q", "-w", "-ambiguous-paths", "-R", ".", "Site"]
+    return run(["coqc", *options, f"{name}.v"], folder, seconds)
 
 
 def run(command: list[str], folder: Path, seconds: int = 120, text: str | None = None) -> str:
