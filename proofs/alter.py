@@ -76,7 +76,8 @@ def main() -> int:
     count = Counter(verdicts.values())
     print(
         f"{number} alterations, {len(verdicts)} tried: {count['refused']} are no statements, the"
-        f" proofs of {count['fails']} fail, {count['survives']} survive; {monotonic() - start:.0f} s"
+        f" proofs of {count['fails']} fail, {count['survives']} survive;"
+        f" {monotonic() - start:.0f} s"
     )
     return int(bool(faults))
 

@@ -11,6 +11,10 @@ from posixpath import relpath
 
 PROOFS = Path("proofs")
 MEANING = "reference/checked.md"
+_HOW_TO_READ = (
+    "Read `f x` as f(x), `fun i => x i` as the map from i to x(i), `A -> B -> C` as *if A and B,"
+    " then C*, `S l` as l + 1, and `I t` as *t is in I*."
+)
 _PLACE = re.compile(r"^(?P<indent> *)<!--coq: *(?P<name>\w*) *-->$", re.MULTILINE)
 _COMMENT = re.compile(r"\(\*\*.*?\*\)\n", re.DOTALL)
 _DEFINITION = re.compile(
@@ -74,7 +78,8 @@ def _fold(name: str, proofs: Path, meaning: str) -> list[str]:
         *shown.splitlines(),
         "```",
         "",
-        f"Proved in `proofs/{file}`. [What this check means]({meaning}#checked-by-coq).",
+        f"{_HOW_TO_READ} Proved in `proofs/{file}`."
+        f" [What this check means]({meaning}#checked-by-coq).",
     ]
     lines = ["    " + line if line else "" for line in inside]
     return ['??? coq "Checked by Coq: the statement"', "", *lines]
