@@ -78,8 +78,8 @@ def _fold(name: str, proofs: Path, meaning: str) -> list[str]:
         *shown.splitlines(),
         "```",
         "",
-        f"{_HOW_TO_READ} Proved in `proofs/{file}`."
-        f" [What this check means]({meaning}#checked-by-coq).",
+        _HOW_TO_READ,
+        f"Proved in `proofs/{file}`. [What this check means]({meaning}#checked-by-coq).",
     ]
     lines = ["    " + line if line else "" for line in inside]
     return ['??? coq "Checked by Coq: the statement"', "", *lines]
