@@ -52,7 +52,7 @@ Definition means_pass_through : Prop :=
   ((forall n x, (0 < n)%nat -> E n (fun i => f (x i)) = f (E n x)) <->
    exists c d, forall t, f t = c * t + d).
 
-(** docs/learn/no-shortcut.md, one parameter and several. *)
+(** docs/learn/no-shortcut.md. In one parameter, and in several. *)
 Definition one_parameter : Prop :=
   forall (I : R -> Prop) (J J' : R -> R), interval I ->
   (forall t, I t -> slope I J t (J' t)) ->
@@ -90,7 +90,7 @@ Definition independent_slopes : Prop :=
   (forall t, 0 <= t -> total n (fun i => c i * (x i * Derive sigmoid (t * x i))) = 0) ->
   forall i, (i < n)%nat -> c i = 0.
 
-(** docs/learn/line.md, the gradient and the rail. *)
+(** docs/learn/line.md. The gradient, and the rail. *)
 Definition line : Prop :=
   forall (N : nat) (x y : nat -> R) (m b : R), let r m b i := y i - (m * x i + b) in
   is_derive (fun u => E N (fun i => r u b i ^ 2)) m (-2 * E N (fun i => x i * r m b i)) /\

@@ -94,6 +94,9 @@ def test_a_statement_stands_under_its_claim_with_all_that_it_uses() -> None:
     for name in ["interval", "slope", "monotone", "one_parameter"]:
         assert f"    Definition {name} " in filled
     assert "Definition gradient " not in filled
+    assert "(** In one parameter, and in several. *)" in filled
+    assert "docs/" not in filled
+    assert "The theorems of this site" not in fill_statements("<!--coq: rail-->", DOCS, "a.md")
     assert "`proofs/Slopes.v`" in filled
     assert "(../reference/checked.md#checked-by-coq)" in filled
     with pytest.raises(ValueError, match="'two' must be one of total, E, Cov"):

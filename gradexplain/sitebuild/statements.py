@@ -16,7 +16,8 @@ _HOW_TO_READ = (
     " then C*, `S l` as l + 1, and `I t` as *t is in I*."
 )
 _PLACE = re.compile(r"^(?P<indent> *)<!--coq: *(?P<name>\w*) *-->$", re.MULTILINE)
-_COMMENT = re.compile(r"\(\*\*.*?\*\)\n", re.DOTALL)
+_COMMENT = re.compile(r"\(\*\*(?:(?!\*\)).)*\*\)\n", re.DOTALL)
+_PAGE = re.compile(r"(?<=\(\*\* )docs/\S+\.md(?:\. |(?= \*\)))")
 _DEFINITION = re.compile(
     rf"(?P<whole>(?:{_COMMENT.pattern})?^(?:Definition|Fixpoint) (?P<name>\w+)\b.*?\.$)",
     re.DOTALL | re.MULTILINE,
@@ -67,7 +68,8 @@ def digest(name: str, statements: str) -> str:
 
 
 def _fold(name: str, proofs: Path, meaning: str) -> list[str]:
-    shown = statement(name, (proofs / "Statements.v").read_text(encoding="utf-8"))
+    whole = statement(name, (proofs / "Statements.v").read_text(encoding="utf-8"))
+    shown = _PAGE.sub("", whole).replace("(**  *)\n", "")  # the reader is there
     [file] = [
         path.name
         for path in proofs.glob("*.v")
