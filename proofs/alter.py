@@ -148,14 +148,20 @@ def of_statement(
 
 
 def of_definition(one: Alteration, files: dict[str, str]) -> str:
-    """Compile the proofs again, with an altered definition, until one of them fails."""
-    right = coq.definitions(files["Statements"])[one.name]
+    """Compile the proofs of all that it is used for with an altered definition, until one fails."""
+    known = coq.definitions(files["Statements"])
+    right = known[one.name]
+    wanted = [
+        file
+        for file, text in files.items()
+        if any(one.name in coq.uses(name, known) for name in coq.proofs(text))
+    ]
     altered = files | {"Statements": files["Statements"].replace(right, one.text)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         hasty = {file: f"Set Default Timeout {SECONDS}.\n{text}" for file, text in altered.items()}
         coq.write(hasty, folder)
-        for file in coq.in_order(altered):
+        for file in coq.in_order(altered, wanted):
             try:
                 coq.compiled(file, folder, 60)
             except coq.CoqError:

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +49,18 @@ def proofs(text: str) -> dict[str, str]:
     return {found[1]: found[2] for found in _THEOREM.finditer(text)}
 
 
-def in_order(files: dict[str, str]) -> list[str]:
-    """Return the files, each after those that it requires."""
+def uses(name: str, known: dict[str, str]) -> set[str]:
+    """Return the definitions that one is made of, itself among them."""
+    used, waiting = set[str](), [name]
+    while waiting:
+        here = waiting.pop()
+        used.add(here)
+        waiting += (set(re.findall(r"\w+", known[here])) & set(known)) - used
+    return used
+
+
+def in_order(files: dict[str, str], wanted: Iterable[str] = ()) -> list[str]:
+    """Return the wanted files, by default all, each after those that it requires."""
     order: list[str] = []
 
     def visit(name: str) -> None:
@@ -60,7 +71,7 @@ def in_order(files: dict[str, str]) -> list[str]:
                         visit(required)
             order.append(name)
 
-    for name in files:
+    for name in wanted or files:
         visit(name)
     return order
 

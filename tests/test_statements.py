@@ -84,8 +84,25 @@ def test_comments_and_layout_are_no_statement() -> None:
 
 
 def test_the_site_and_the_checker_read_the_same_definitions() -> None:
-    for name, text in coq.definitions(STATEMENTS).items():
-        assert statement(name, STATEMENTS).endswith(text)
+    known = coq.definitions(STATEMENTS)
+    for name, text in known.items():
+        shown = statement(name, STATEMENTS)
+        assert shown.endswith(text)
+        assert set(coq.definitions(shown)) == coq.uses(name, known)
+
+
+def test_each_file_comes_after_those_that_it_requires() -> None:
+    files = coq.sources()
+    order = coq.in_order(files)
+    assert sorted(order) == sorted(files)
+    assert order.index("Batch") < order.index("Slopes") < order.index("Directions")
+    assert set(coq.in_order(files, ["Nets"])) == {
+        "Statements",
+        "Batch",
+        "Slopes",
+        "Gradients",
+        "Nets",
+    }
 
 
 def test_a_statement_stands_under_its_claim_with_all_that_it_uses() -> None:
