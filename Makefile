@@ -15,7 +15,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build browser check dist wheel mutate-docs mutate-code all lock picture field field-check field-lock bench bench-lock clean
+.PHONY: help serve test build browser check prove alter-proofs dist wheel mutate-docs mutate-code all lock picture field field-check field-lock bench bench-lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -51,6 +51,14 @@ check: $(READY) ## lint, types, workflows
 	$(RUN) -m mypy
 	$(BIN)/zizmor --offline --quiet --pedantic .github
 
+# Plain Python, and Debian's Coq: apt-get install coq libcoq-coquelicot
+prove: ## let Coq check the theorems, and name the axioms each one rests on
+	$(PYTHON) proofs/check.py
+
+alter-proofs: ## alter each part of each statement, and see its proof fail; SAMPLE=40 SEED=7 tries some
+	$(PYTHON) proofs/alter.py $(if $(SAMPLE),--sample $(SAMPLE) \
+	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)))
+
 dist: $(READY) ## build what is released: the wheel and the source archive, into dist/
 	rm -rf dist
 	$(RUN) -m hatchling build -d dist
@@ -73,7 +81,7 @@ mutate-code: $(READY) ## let mutmut alter the package, and judge what survives i
 power: $(READY) ## plant mistakes in loops of every arithmetic; write docs/reference/power.json
 	OPENBLAS_NUM_THREADS=1 $(RUN) tests/planted.py
 
-all: test check wheel browser mutate-docs field-check ## everything CI runs, and every mutation of the pages
+all: test check prove wheel browser mutate-docs alter-proofs field-check ## everything CI runs, every mutation of the pages and every altered statement
 
 lock: $(READY) ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

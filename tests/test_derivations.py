@@ -10,7 +10,6 @@ from alterations import alterations
 from derivations import declaration, parse_derivations
 from latex import shown, tokens
 from parsers import ROOT, parse_blocks
-from proofs import derivation_faults, identity_faults, number_faults, rule_fault, steps, value_fault
 from rules import RULES
 from sybil import Document
 from sybil.example import SybilFailure
@@ -18,6 +17,7 @@ from sybil.example import SybilFailure
 from conftest import pages
 from gradexplain.sitebuild.numbers import link_numbers
 from gradexplain.sitebuild.pages import Display, displays
+from proofs import derivation_faults, identity_faults, number_faults, rule_fault, steps, value_fault
 
 #: What may be altered without a fault, and why it changes nothing.
 EQUIVALENT = {

@@ -9,10 +9,10 @@ from derivations import declaration
 from latex import read, shown, tokens
 from meaning import Meaning
 from parsers import ROOT
-from proofs import derivation_faults, steps, value_fault
 from sympy.parsing.latex import parse_latex  # type: ignore[import-untyped]  # as above
 
 from gradexplain.sitebuild.pages import displays
+from proofs import derivation_faults, steps, value_fault
 
 UNREADABLE = [
     (r"\frac{1}{N} \sum_i x_i", "i stands where { should"),

@@ -25,6 +25,7 @@ from gradexplain.sitebuild import (
     security,
     sharing,
     speed,
+    statements,
     weight,
 )
 
@@ -51,7 +52,7 @@ def on_nav(nav: Navigation, **_: object) -> None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Write counts and recorded tables where a page asks for them, and link terms to the glossary.
+    """Write counts, records and Coq's statements into a page; link terms to the glossary.
 
     A notebook gets what front matter gives a page; found in a search, it comes after those.
     """
@@ -62,6 +63,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: ob
         return markdown
     for fill in (counts.fill_counts, field.fill_field, speed.fill_speed):
         markdown = fill(markdown, docs)
+    markdown = statements.fill_statements(markdown, docs, source.as_posix())
     if source.parts[0] == "reference":
         return markdown
     known = glossary.terms((docs / glossary.PAGE).read_text(encoding="utf-8"))
