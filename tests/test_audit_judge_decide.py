@@ -179,7 +179,7 @@ def test_a_remainder_the_size_of_coarser_arithmetic_leads_to_the_question(
 ) -> None:
     report = single(RIGHT, share)
     assert (report.verdict, report.ok) == (Verdict.AMBIGUOUS, None)
-    assert f"of A is no weighted sum of the parts, about what {types} would leave." in report.claim
+    assert f"of A is no weighted sum of the parts, no more than {types} leave." in report.claim
     assert "Update(before, after, learning_rate)" in report.claim
     assert report.claim.endswith('If neither, pass arithmetic="float32".')
     assert report.to_do == "Say which arithmetic was used, with the option named above."

@@ -238,7 +238,7 @@ def test_a_note_is_a_sentence(found: Note, text: str) -> None:
 def test_an_arithmetic_is_quoted_as_the_option_takes_it() -> None:
     text = sentence(note("arithmetic", share=0.001, types=("float16", "bfloat16")))
     assert text.startswith(
-        "0.1% of A is no weighted sum of the parts, about what float16 or bfloat16 would leave. If "
+        "0.1% of A is no weighted sum of the parts, no more than float16 or bfloat16 leave. If "
         'one of these was used, pass arithmetic="float16" or "bfloat16".'
     )
 
