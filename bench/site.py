@@ -22,7 +22,7 @@ from mkdocs.config import load_config
 from mkdocs.plugins import PluginCollection
 from mkdocs.structure.pages import Page
 
-from gradexplain.sitebuild import figures
+from sitebuild import drawings
 
 ROOT = Path(__file__).parents[1]
 Call = Callable[..., Any]
@@ -63,7 +63,7 @@ def build_bare(scratch: Path) -> None:
 
 def build_ours(scratch: Path) -> None:
     """Build this site, its figures drawn afresh, with a clock at each piece of work."""
-    figures.CACHE = scratch / "figures"
+    drawings.CACHE = scratch / "figures"
     clock_markdown()
     clock_pages()
     with open(ROOT / "mkdocs.yml", "rb") as file:  # noqa: PTH123 - MkDocs asks for a file with a name

@@ -34,7 +34,7 @@ from parsers import at, failure
 from proofs import definition_faults, derivation_faults, identity_faults, number_faults, values
 from sybil import Document, Example, Region
 
-from gradexplain.sitebuild.pages import Display, Mark, blocks, displays, proof_block, prose
+from sitebuild.pages import Display, Mark, blocks, displays, proof_block, prose
 
 _KINDS = ("derivation", "identity", "numbers", "checked by", "definition")
 _COMMENT = re.compile(rf"<!--\s*({'|'.join(_KINDS)})\b:?(.*)-->", re.DOTALL)

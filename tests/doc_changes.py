@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from gradexplain.sitebuild.pages import Block, Mark, blocks, marks
+from sitebuild.pages import Block, Mark, blocks, marks
 
 _SIGNS = {"+": "-", "-": "+", "−": "+"}
 _OPERATORS = {"*": "/", "/": "*", "**": "*", "//": "/", "%": "*", "@": "*", "&": "|", "|": "&"}

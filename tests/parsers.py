@@ -1,6 +1,6 @@
 """Sybil parsers for the pages: every Python block is run, every computed number checked.
 
-They read a page through `gradexplain.sitebuild.pages`, as the site does. Sybil's own Markdown
+They read a page through `sitebuild.pages`, as the site does. Sybil's own Markdown
 lexer skips a fence with arguments, and its line numbers drift in an indented doctest.
 """
 
@@ -13,7 +13,7 @@ from sybil.evaluators.doctest import DocTestEvaluator
 from sybil.evaluators.python import PythonEvaluator
 from sybil.region import Lexeme
 
-from gradexplain.sitebuild.pages import (
+from sitebuild.pages import (
     Block,
     Mark,
     blocks,

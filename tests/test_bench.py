@@ -22,7 +22,7 @@ from bench.record import growth_row, memory_row, row, text
 from bench.run import RECORD, in_turns, longest, main
 from bench.workers import TUNED, Place, variables
 from bench.works import AGAINST, BEST, MEMORY, PLAIN, Against, Growth, growths
-from gradexplain.sitebuild.speed import fill_speed
+from sitebuild.speed import fill_speed
 
 TINY = Case("T", "float64")
 RECORDED: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))

@@ -16,8 +16,8 @@ from sybil import Document
 from sybil.example import SybilFailure
 
 from conftest import pages
-from gradexplain.sitebuild.numbers import link_numbers
-from gradexplain.sitebuild.pages import Display, displays
+from sitebuild.numbers import link_numbers
+from sitebuild.pages import Display, displays
 
 #: What may be altered without a fault, and why it changes nothing.
 EQUIVALENT = {

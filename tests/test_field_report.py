@@ -9,7 +9,7 @@ import pytest
 from field.run import REPORT, SITUATIONS, changes, controls, known_wrong
 from parsers import ROOT
 
-from gradexplain.sitebuild.field import fill_field
+from sitebuild.field import fill_field
 
 DOCS = ROOT / "docs"
 ROWS: list[dict[str, Any]] = json.loads(REPORT.read_text(encoding="utf-8"))["rows"]

@@ -12,7 +12,7 @@ from parsers import ROOT
 from proofs import derivation_faults, steps, value_fault
 from sympy.parsing.latex import parse_latex  # type: ignore[import-untyped]  # as above
 
-from gradexplain.sitebuild.pages import displays
+from sitebuild.pages import displays
 
 UNREADABLE = [
     (r"\frac{1}{N} \sum_i x_i", "i stands where { should"),

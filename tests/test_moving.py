@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gradexplain.figures import chord, circle, cut, ledger, two_descents
-from gradexplain.figures.pairing import X, Y, pairing
 from gradexplain.line import Line
-from gradexplain.sitebuild import figures, hooks, svg
+from sitebuild import drawings, hooks, svg
+from sitebuild.figures import chord, circle, cut, ledger, two_descents
+from sitebuild.figures.pairing import X, Y, pairing
 
 if TYPE_CHECKING:
-    from gradexplain.figures.moving import Moving
+    from sitebuild.figures.moving import Moving
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "docs" / "assets" / "figures"
 NAMES = [
     path.stem
-    for path in sorted((ROOT / "gradexplain" / "figures").glob("*.py"))
-    if hasattr(importlib.import_module(f"gradexplain.figures.{path.stem}"), "MOVING")
+    for path in sorted((ROOT / "sitebuild" / "figures").glob("*.py"))
+    if hasattr(importlib.import_module(f"sitebuild.figures.{path.stem}"), "MOVING")
 ]
 every_moving = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(figures, "CACHE", tmp_path)
+    monkeypatch.setattr(drawings, "CACHE", tmp_path)
 
 
 def test_each_figure_that_moves_has_its_script_and_no_other_is_there() -> None:
@@ -41,7 +41,7 @@ def test_each_figure_that_moves_has_its_script_and_no_other_is_there() -> None:
 
 @every_moving
 def test_a_script_defines_the_element_that_the_page_holds(name: str) -> None:
-    [tag] = re.findall(r"<gx-[a-z-]+", figures.drawing(name, "alt"))
+    [tag] = re.findall(r"<gx-[a-z-]+", drawings.drawing(name, "alt"))
     assert tag == f"<gx-{name.replace('_', '-')}"
     script = (SCRIPTS / f"{name}.js").read_text("utf-8")
     assert f'customElements.define("{tag.removeprefix("<")}"' in script
@@ -49,8 +49,8 @@ def test_a_script_defines_the_element_that_the_page_holds(name: str) -> None:
 
 @every_moving
 def test_its_markup_holds_drawing_data_and_buttons(name: str) -> None:
-    moving: Moving = importlib.import_module(f"gradexplain.figures.{name}").MOVING
-    markup = figures.drawing(name, "alt")
+    moving: Moving = importlib.import_module(f"sitebuild.figures.{name}").MOVING
+    markup = drawings.drawing(name, "alt")
     [given] = re.findall(r'data-given="([^"]*)"', markup)
     assert json.loads(html.unescape(given)) == json.loads(json.dumps(dict(moving.given)))
     buttons = re.findall(r'<button type="button" value="([^"]*)">([^<]*)</button>', markup)
@@ -106,7 +106,7 @@ def test_wherever_the_start_is_put_all_is_drawn() -> None:
 
 
 def test_a_figure_that_stands_still_is_its_drawing_alone() -> None:
-    assert figures.drawing("grid", "alt").startswith("<svg")
+    assert drawings.drawing("grid", "alt").startswith("<svg")
 
 
 def test_the_scale_of_axes_says_where_their_data_stand() -> None:

@@ -11,7 +11,7 @@ from sybil import Document
 from sybil.example import SybilFailure
 
 import conftest
-from gradexplain.sitebuild.pages import (
+from sitebuild.pages import (
     blocks,
     fence_faults,
     is_rounding,

@@ -13,7 +13,7 @@ from mkdocs.structure.files import get_files
 from mkdocs.structure.nav import get_navigation
 from parsers import ROOT
 
-from gradexplain.sitebuild import progress
+from sitebuild import progress
 
 BAR = re.compile(r'<nav class="gx-progress".*?</nav>', re.DOTALL)
 MARK = re.compile(r'<li><a href="([^"]*)" aria-label="([^"]*)" title="([^"]*)"([^>]*)></a></li>')

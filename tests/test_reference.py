@@ -8,9 +8,9 @@ import pytest
 from parsers import ROOT
 
 import gradexplain
-from gradexplain.sitebuild.counts import Counts, count_checked, fill_counts
-from gradexplain.sitebuild.docstrings import Docstrings, comment_above, readable
-from gradexplain.sitebuild.pages import blocks, prose
+from sitebuild.counts import Counts, count_checked, fill_counts
+from sitebuild.docstrings import Docstrings, comment_above, readable
+from sitebuild.pages import blocks, prose
 
 REFERENCE = ROOT / "docs" / "reference"
 API = (REFERENCE / "api.md").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ import pytest
 from mkdocs.config import load_config
 from parsers import ROOT
 
-from gradexplain.sitebuild import hooks
-from gradexplain.sitebuild.security import policy, secured
+from sitebuild import hooks
+from sitebuild.security import policy, secured
 
 DATA = {"application/json", "application/ld+json"}
 

@@ -16,7 +16,7 @@ from building import build
 from mkdocs.config import load_config
 from parsers import ROOT
 
-from gradexplain.sitebuild.missing import filled
+from sitebuild.missing import filled
 
 # What Material's own script could load for what this site leaves off: a version chooser's frame,
 # diagrams, a browser without ResizeObserver. The browser checks watch that no page asks for them.

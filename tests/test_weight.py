@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from test_site import Page
 
-from gradexplain.sitebuild import formulas
-from gradexplain.sitebuild.weight import SHEET, lighten, used_css
+from sitebuild import formulas
+from sitebuild.weight import SHEET, lighten, used_css
 
 KNOWN = frozenset({"a", "b", "main", "href", "dir", "ltr", "data-x", "on", "ok"})
 

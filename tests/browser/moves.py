@@ -11,9 +11,9 @@ from playwright.sync_api import Page
 
 import gradexplain
 from browser.checks import still
-from gradexplain.figures import chord, circle, cut, ledger, pairing, two_descents
-from gradexplain.figures.style import number
 from gradexplain.line import Line
+from gradexplain.plotting import number
+from sitebuild.figures import chord, circle, cut, ledger, pairing, two_descents
 
 State = list[float | str]
 _PLACE = """([tag, axes, x, y]) => {

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from browser.checks import Watch, accessibility, figure_texts, missed, resize, sideways, weight
 from browser.conftest import SITE, places
 from browser.server import serve
-from gradexplain.sitebuild.formulas import KATEX
+from sitebuild.formulas import KATEX
 
 Blank = Callable[..., Page]
 in_both_palettes = pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from browser.moves import CASES, Case
-from gradexplain.sitebuild.pages import blocks
+from sitebuild.pages import blocks
 
 Blank = Callable[..., Page]
 DOCS = Path(__file__).parents[2] / "docs"

@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradexplain.arrays import Array
-from gradexplain.figures.moving import Moving
-from gradexplain.figures.style import (
+from gradexplain.plotting import (
     AVERAGED,
     DASHED,
     INK,
@@ -24,6 +23,7 @@ from gradexplain.figures.style import (
     number,
     panel,
 )
+from sitebuild.figures.moving import Moving
 
 LOSSES = np.repeat([3.0, 1.0], [10, 90])
 _KNOB = 2.0  # the loss at whose height the cut is held

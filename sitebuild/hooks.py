@@ -13,10 +13,10 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from watchdog.observers.polling import PollingObserver
 
-from gradexplain.sitebuild import (
+from sitebuild import (
     counts,
+    drawings,
     field,
-    figures,
     formulas,
     glossary,
     missing,
@@ -40,7 +40,7 @@ def on_startup(*, command: str, **_: object) -> None:
 def on_pre_build(**_: object) -> None:
     """Start a build afresh: under `serve` the process outlives many."""
     _nav.clear()
-    figures.forget_code()
+    drawings.forget_code()
     if os.name == "posix":  # elsewhere a kernel has nothing but ports to talk through
         os.environ["JUPYTER_CONFIG_DIR"] = str(notebooks.JUPYTER)
 
@@ -114,13 +114,13 @@ def on_post_build(config: MkDocsConfig, **_: object) -> None:
 
 
 def on_serve(server: LiveReloadServer, *, config: MkDocsConfig, **_: object) -> LiveReloadServer:
-    """Rebuild when the package changes, not only when a page does; and look ten times a second."""
+    """Rebuild when the package or a figure changes too; and look ten times a second."""
     pages = [config.docs_dir, str(config.config_file_path)]
     for path in pages:
         server.unwatch(path)
     server.observer = PollingObserver(timeout=0.1)
     server.build_delay = 0
-    for path in [*pages, "gradexplain"]:
+    for path in [*pages, "gradexplain", "sitebuild/figures"]:
         server.watch(path)
     sys.dont_write_bytecode = True  # or importing what was edited would look like another edit
     return server

@@ -12,7 +12,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup, Tag
 from markdown.extensions.toc import slugify
 
-from gradexplain.sitebuild import formulas, svg
+from sitebuild import formulas, svg
 
 JUPYTER = Path(__file__).with_name("jupyter")  # its configuration: no port on the network
 _FORMULA = re.compile(r"\$\$(?P<display>.+?)\$\$|\$(?P<inline>[^$]+?)\$", re.DOTALL)

@@ -1,6 +1,6 @@
 """Markdown extension: `![alt](figure:name)` and the lines under it become a drawn figure.
 
-`figure:chord` is drawn by `gradexplain.figures.chord.chord()`: a new figure is one function and
+`figure:chord` is drawn by `sitebuild.figures.chord.chord()`: a new figure is one function and
 one line in a page. Drawings are kept in .cache/figures until the code behind them changes.
 
 A figure whose module has a MOVING is wrapped in a custom element, <gx-chord> for `chord`, with its
@@ -26,14 +26,14 @@ from markdown.blockprocessors import BlockProcessor
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 
-from gradexplain.sitebuild import speed, svg
+from sitebuild import speed, svg
 
 if TYPE_CHECKING:
-    from gradexplain.figures.moving import Moving
+    from sitebuild.figures.moving import Moving
 
-_PACKAGE = Path(__file__).parents[1]
-CACHE = _PACKAGE.parent / ".cache" / "figures"
-_RECORD = _PACKAGE.parent / "docs" / speed.RECORD  # what one of them draws
+_ROOT = Path(__file__).parents[1]
+CACHE = _ROOT / ".cache" / "figures"
+_RECORD = _ROOT / "docs" / speed.RECORD  # what one of them draws
 _FIGURE = re.compile(r"!\[(?P<alt>.*?)\]\(figure:(?P<name>\w+)\)(?:\n(?P<caption>.*))?", re.DOTALL)
 # As imported: an edit counts from the next start.
 _MARKUP_CODE = Path(svg.__file__).read_bytes() + Path(__file__).read_bytes()
@@ -85,8 +85,8 @@ def drawing(name: str, alt: str) -> str:
     """
     if not alt:
         raise ValueError(f"figure:{name} must have an alt text, ![like this](figure:{name})")
-    if find_spec(f"gradexplain.figures.{name}") is None:
-        raise ValueError(f"figure:{name} must be drawn by gradexplain/figures/{name}.py")
+    if find_spec(f"sitebuild.figures.{name}") is None:
+        raise ValueError(f"figure:{name} must be drawn by sitebuild/figures/{name}.py")
     key = hashlib.sha256(f"{code()} {name} {alt}".encode()).hexdigest()
     cached = CACHE / f"{name}-{key[:16]}.html"
     if not cached.exists():
@@ -98,8 +98,8 @@ def drawing(name: str, alt: str) -> str:
 @lru_cache(maxsize=1)
 def code() -> str:
     """Return a hash of all that a drawing depends on, but its name and its words."""
-    folders = ("*.py", "audit/*.py", "figures/*.py")
-    sources = sorted(path for folder in folders for path in _PACKAGE.glob(folder))
+    folders = ("gradexplain/*.py", "gradexplain/audit/**/*.py", "sitebuild/figures/*.py")
+    sources = sorted(path for folder in folders for path in _ROOT.glob(folder))
     parts = [path.name.encode() + path.read_bytes() for path in sources]
     parts += [_RECORD.read_bytes(), _MARKUP_CODE, version("matplotlib").encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -120,7 +120,7 @@ def makeExtension(**_: object) -> FiguresExtension:  # noqa: N802 - Python-Markd
 
 
 def _markup(name: str, alt: str) -> str:
-    module = importlib.import_module(f"gradexplain.figures.{name}")
+    module = importlib.import_module(f"sitebuild.figures.{name}")
     draw = getattr(module, name, None)
     if not callable(draw):
         raise TypeError(f"figure:{name} must be drawn by a function {name}() in {name}.py")
@@ -145,6 +145,5 @@ def _moving(name: str, drawn: str, moving: "Moving") -> str:
 
 
 def _is_drawing_code(module: str) -> bool:
-    """Tell the package from the site builder, which is running."""
-    package, _, rest = module.partition(".")
-    return package == "gradexplain" and rest.partition(".")[0] != "sitebuild"
+    """Tell the figures and the package from the rest of the site builder, which is running."""
+    return f"{module}.".startswith(("gradexplain.", "sitebuild.figures."))

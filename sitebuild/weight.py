@@ -17,7 +17,7 @@ from tinycss2 import (  # type: ignore[import-untyped]
 )
 from tinycss2.ast import Node  # type: ignore[import-untyped]
 
-from gradexplain.sitebuild import formulas
+from sitebuild import formulas
 
 SHEET = "assets/site.css"
 _CREDIT = (

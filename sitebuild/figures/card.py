@@ -5,7 +5,7 @@ import textwrap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from gradexplain.figures.style import AVERAGED, GAP, INK, MUTED, PAPER, TRUE, house
+from gradexplain.plotting import AVERAGED, GAP, INK, MUTED, PAPER, TRUE, house
 
 
 @house

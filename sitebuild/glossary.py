@@ -8,8 +8,8 @@ A term is defined once, in docs/reference/questions.md, by two lines:
 
 import re
 
-from gradexplain.sitebuild.numbers import places_without_links
-from gradexplain.sitebuild.pages import prose
+from sitebuild.numbers import places_without_links
+from sitebuild.pages import prose
 
 PAGE = "reference/questions.md"
 _DEFINED = re.compile(r"^(?P<term>\S.*?) \{ #(?P<name>[\w-]+) \}\n:   ", re.MULTILINE)

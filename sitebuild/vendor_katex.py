@@ -1,6 +1,6 @@
-"""Renew gradexplain/sitebuild/katex/ from the npm package; needs npm on the machine.
+"""Renew sitebuild/katex/ from the npm package; needs npm on the machine.
 
-Run it as `python -m gradexplain.sitebuild.vendor_katex`.
+Run it as `python -m sitebuild.vendor_katex`.
 """
 
 import base64

@@ -8,7 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradexplain.arrays import Array
-from gradexplain.figures.style import (
+from gradexplain.gradients import batch_gradient
+from gradexplain.losses import squared_error
+from gradexplain.network import MLP, Gradient, Trace, backprop, random_mlp
+from gradexplain.plotting import (
     AVERAGED,
     DASHED,
     MUTED,
@@ -19,9 +22,6 @@ from gradexplain.figures.style import (
     label,
     panel,
 )
-from gradexplain.gradients import batch_gradient
-from gradexplain.losses import squared_error
-from gradexplain.network import MLP, Gradient, Trace, backprop, random_mlp
 from gradexplain.shortcut import averaged_backprop
 
 N = 64

@@ -6,7 +6,7 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
-from gradexplain.sitebuild.pages import Block, Mark, blocks, comments_unseen, linked_block, marks
+from sitebuild.pages import Block, Mark, blocks, comments_unseen, linked_block, marks
 
 _NO_LINKS = re.compile(
     r"^[ \t]*#.*$"  # headings

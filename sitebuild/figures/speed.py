@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradexplain.arrays import Array
-from gradexplain.figures.style import (
+from gradexplain.plotting import (
     DASHED,
     INK,
     MUTED,
@@ -21,7 +21,7 @@ from gradexplain.figures.style import (
     panel,
 )
 
-#: What `make bench` wrote, in the repository: no part of the wheel.
+#: What `make bench` wrote.
 RECORD = Path(__file__).parents[2] / "docs" / "reference" / "speed.json"
 
 

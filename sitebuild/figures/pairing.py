@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradexplain.arrays import Array
-from gradexplain.figures.moving import Moving
-from gradexplain.figures.style import (
+from gradexplain.line import Line
+from gradexplain.plotting import (
     AVERAGED,
     DASHED,
     INK,
@@ -23,7 +23,7 @@ from gradexplain.figures.style import (
     number,
     panel,
 )
-from gradexplain.line import Line
+from sitebuild.figures.moving import Moving
 
 X = np.array([0.0, 1.0, 2.0, 3.0])
 Y = np.array([-1.0, 0.0, 2.0, 3.0])

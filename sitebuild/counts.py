@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gradexplain.sitebuild.pages import blocks, marks
+from sitebuild.pages import blocks, marks
 
 _PLACE = re.compile(r"<!--count: *(\w*) *-->")
 

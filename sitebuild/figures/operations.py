@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradexplain.arrays import Array
-from gradexplain.figures.style import (
+from gradexplain.line import FiveSums, five_sums
+from gradexplain.plotting import (
     INK,
     MUTED,
     PAPER,
@@ -20,7 +21,6 @@ from gradexplain.figures.style import (
     label,
     panel,
 )
-from gradexplain.line import FiveSums, five_sums
 
 SIZES = (1, 10, 100, 1000)
 

@@ -1,4 +1,10 @@
-"""The look of every figure: the palette, the width, the type, and a few drawing habits."""
+"""The plot of a report, and the look that it shares with the site's figures.
+
+Needs the extra `figures`: matplotlib.
+"""
+
+from collections.abc import Sequence
+from math import inf
 
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -11,17 +17,6 @@ INK = "#1f2328"
 MUTED = "#5f6872"
 GRID = "#d5dae0"
 PAPER = "#ffffff"
-
-#: Each colour's CSS variable, so that one drawing follows the light and the dark page.
-PALETTE = {
-    TRUE: "--gx-true",
-    AVERAGED: "--gx-averaged",
-    GAP: "--gx-gap",
-    INK: "--gx-ink",
-    MUTED: "--gx-muted",
-    GRID: "--gx-grid",
-    PAPER: "--gx-paper",
-}
 
 WIDTH = 360  # points: about a phone's text width, so that type is hardly scaled there
 SIZE = 11.5
@@ -43,6 +38,30 @@ house = style.context(
         },
     ]
 )
+
+MOST = 12  # bars that there is room for
+_ROW = 26.0  # points
+
+
+@house
+def audit_report(ratios: Sequence[float | None], title: str) -> Figure:
+    """Draw a bar per micro-batch from zero to its ratio; of many, those furthest from one.
+
+    A ratio is an implied weight over the right one, or None where it cannot be determined.
+
+    >>> figure = audit_report([0.5, 0.8, 1.2, None], "reweighted")
+    >>> [text.get_text() for text in figure.texts]
+    ['Verdict: reweighted', 'implied weight over the right one']
+    """
+    bars = _chosen(ratios)
+    figure = canvas(48 + _ROW * (len(bars) + 0.6))
+    rest = "" if len(bars) == len(ratios) else f", {len(bars)} of {len(ratios)} parts"
+    heading(figure, 18, f"Verdict: {title}")
+    heading(figure, 36, f"implied weight over the right one{rest}", MUTED)
+    axes = panel(figure, 44, _ROW * (len(bars) + 0.6), left=12, right=12)
+    bare(axes)
+    _bars(axes, bars)
+    return figure
 
 
 def canvas(height: float) -> Figure:
@@ -98,3 +117,28 @@ def number(value: float, form: str = "g") -> str:
     """Format a value with a true minus sign, and never as minus zero."""
     digits = format(value, form).replace("-", "−")
     return digits.removeprefix("−") if float(format(value, form)) == 0 else digits
+
+
+def _bars(axes: Axes, bars: list[tuple[int, float | None]]) -> None:
+    known = [ratio for _, ratio in bars if ratio is not None]
+    low, high = min([0.0, *known]), max([1.0, *known])
+    span = high - low
+    axes.set(xlim=(low - 0.36 * span, high + 0.32 * span), ylim=(len(bars) - 0.4, -1.3))
+    axes.plot([1, 1], [-0.6, len(bars) - 0.4], color=TRUE, linewidth=1.4)
+    label(axes, 1, -0.75, "right: 1", TRUE, ha="center", fontsize=SMALL)
+    for y, (part, ratio) in enumerate(bars):
+        label(axes, low - 0.34 * span, y, f"part {part}", MUTED, va="center", fontsize=SMALL)
+        if ratio is None:
+            label(axes, low, y, "unknown", MUTED, va="center", fontsize=SMALL)
+            continue
+        off = abs(ratio - 1) > 1e-3
+        color = AVERAGED if off else TRUE
+        axes.plot([0, ratio], [y, y], color=color, linewidth=9, solid_capstyle="butt")
+        at = max(ratio, 1.0 if abs(ratio - 1) < 0.2 * span else ratio, 0.0) + 0.03 * span
+        label(axes, at, y, number(ratio, ".3g"), INK, va="center")
+
+
+def _chosen(ratios: Sequence[float | None]) -> list[tuple[int, float | None]]:
+    """Return the parts furthest from one, unknown ones first, in their own order."""
+    far = sorted(enumerate(ratios), key=lambda pair: -inf if pair[1] is None else -abs(pair[1] - 1))
+    return sorted(far[:MOST], key=lambda pair: pair[0])

@@ -9,8 +9,8 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 
 from gradexplain.activations import Activation, sigmoid
 from gradexplain.arrays import Array
-from gradexplain.figures.moving import Moving
-from gradexplain.figures.style import (
+from gradexplain.means import compare_means
+from gradexplain.plotting import (
     AVERAGED,
     GAP,
     GRID,
@@ -24,7 +24,7 @@ from gradexplain.figures.style import (
     number,
     panel,
 )
-from gradexplain.means import compare_means
+from sitebuild.figures.moving import Moving
 
 INPUTS = np.array([0.0, 1.0])
 _ENDS = (-4.4, 4.4)

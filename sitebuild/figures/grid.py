@@ -5,7 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradexplain.arrays import Array
-from gradexplain.figures.style import (
+from gradexplain.gradients import batch_gradient, per_example_gradients
+from gradexplain.losses import squared_error
+from gradexplain.network import Gradient, backprop, random_mlp
+from gradexplain.plotting import (
     GRID,
     INK,
     MUTED,
@@ -18,9 +21,6 @@ from gradexplain.figures.style import (
     label,
     panel,
 )
-from gradexplain.gradients import batch_gradient, per_example_gradients
-from gradexplain.losses import squared_error
-from gradexplain.network import Gradient, backprop, random_mlp
 
 EXAMPLES = 6
 SIZES = (2, 3, 1)

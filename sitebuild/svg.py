@@ -2,6 +2,7 @@
 
 import io
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -27,6 +28,15 @@ _DEFAULT_ID = re.compile(
     r"(figure|axes|patch|text|line2d|xtick|ytick|matplotlib\.axis|PathCollection|LineCollection"
     r"|PolyCollection|FillBetweenPolyCollection|QuadContourSet|legend)_\d+"
 )
+
+
+@cache
+def palette() -> dict[str, str]:
+    """Return each color's CSS variable, so that one drawing follows the light and the dark page."""
+    from gradexplain import plotting  # noqa: PLC0415 - a cached figure needs no matplotlib
+
+    names = ("true", "averaged", "gap", "ink", "muted", "grid", "paper")
+    return {getattr(plotting, name.upper()): f"--gx-{name}" for name in names}
 
 
 def inline_svg(figure: "Figure", name: str, alt: str) -> str:
@@ -85,7 +95,7 @@ def _inline(root: ET.Element, name: str, alt: str) -> str:
 
 
 def _tree(figure: "Figure", name: str) -> ET.Element:
-    from matplotlib import rc_context  # noqa: PLC0415 - a cached figure needs no matplotlib
+    from matplotlib import rc_context  # noqa: PLC0415 - as above
 
     buffer = io.BytesIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "svg.id": None}):
@@ -134,12 +144,11 @@ def _follow_the_palette(root: ET.Element, name: str) -> None:
 
 
 def _style(name: str, style: str) -> str:
-    from gradexplain.figures.style import PALETTE  # noqa: PLC0415 - as above
-
+    variables = palette()
     for color in sorted(set(re.findall(r"#[0-9a-fA-F]{3,8}\b(?!\))", style))):
-        if color not in PALETTE:
+        if color not in variables:
             raise ValueError(f"figure {name} uses the colour {color}, which is not in the palette")
-        style = style.replace(color, f"var({PALETTE[color]})")
+        style = style.replace(color, f"var({variables[color]})")
     style = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", style)
     style = re.sub(r"font: ([^;]*?[\d.]+px) [^;]*", r"font: \1 var(--gx-figure-font)", style)
     return re.sub(r"font-family: [^;]*(;|$)", "", style).strip("; ")
@@ -172,9 +181,7 @@ def _shorten(root: ET.Element) -> None:
 
 
 def _palette_css() -> str:
-    from gradexplain.figures.style import PALETTE  # noqa: PLC0415 - as above
-
-    light = "".join(f"{variable}:{color};" for color, variable in PALETTE.items())
+    light = "".join(f"{variable}:{color};" for color, variable in palette().items())
     dark = "".join(f"{variable}:{color};" for variable, color in DARK.items())
     font = "--gx-figure-font:system-ui,sans-serif;font-family:var(--gx-figure-font)"
     return f"svg{{{light}{font}}}@media(prefers-color-scheme:dark){{svg{{{dark}}}}}"

@@ -6,9 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradexplain.figures.moving import Moving
-from gradexplain.figures.pairing import X, Y
-from gradexplain.figures.style import (
+from gradexplain.line import Line, descend
+from gradexplain.plotting import (
     AVERAGED,
     DASHED,
     GRID,
@@ -23,7 +22,8 @@ from gradexplain.figures.style import (
     number,
     panel,
 )
-from gradexplain.line import Line, descend
+from sitebuild.figures.moving import Moving
+from sitebuild.figures.pairing import X, Y
 
 START = Line(0.0, 0.0)
 RATE, STEPS = 0.1, 500

@@ -7,8 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradexplain.figures.moving import Moving
-from gradexplain.figures.style import (
+from gradexplain.ledger import gap_ledger
+from gradexplain.losses import squared_error
+from gradexplain.network import backprop, random_mlp
+from gradexplain.plotting import (
     AVERAGED,
     DASHED,
     GAP,
@@ -23,9 +25,7 @@ from gradexplain.figures.style import (
     number,
     panel,
 )
-from gradexplain.ledger import gap_ledger
-from gradexplain.losses import squared_error
-from gradexplain.network import backprop, random_mlp
+from sitebuild.figures.moving import Moving
 
 T = np.linspace(-1.75, 1.75, 8)[:, np.newaxis]
 CENTER = 0.5

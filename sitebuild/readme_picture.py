@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from gradexplain.figures.pairing import pairing
-from gradexplain.sitebuild.svg import standalone_svg
+from sitebuild.figures.pairing import pairing
+from sitebuild.svg import standalone_svg
 
-PATH = Path(__file__).parents[2] / "docs" / "assets" / "pairing.svg"
+PATH = Path(__file__).parents[1] / "docs" / "assets" / "pairing.svg"
 ALT = (
     "Four points over a flat line, their errors as bars, twice. The second time the same errors"
     " stand in reverse order: every average is the same, the slope gradient is not."

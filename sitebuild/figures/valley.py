@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradexplain.figures.pairing import X, Y
-from gradexplain.figures.style import (
+from gradexplain.line import Line
+from gradexplain.plotting import (
     AVERAGED,
     DASHED,
     INK,
@@ -21,7 +21,7 @@ from gradexplain.figures.style import (
     number,
     panel,
 )
-from gradexplain.line import Line
+from sitebuild.figures.pairing import X, Y
 
 _PARAMETERS = (-0.62, 2.48)
 _REACH = 0.3  # how far a tangent is drawn to either side

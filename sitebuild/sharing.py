@@ -9,7 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
-from gradexplain.sitebuild import figures
+from sitebuild import drawings
 
 
 def head(page: Page, config: MkDocsConfig) -> str:
@@ -57,12 +57,12 @@ def card_path(page: Page) -> str:
 def write_card(page: Page, config: MkDocsConfig) -> None:
     """Write the page's card, from the cache where it was drawn before."""
     title, text = str(page.title), description(page, config)
-    key = hashlib.sha256(f"{figures.code()}\0{title}\0{text}".encode()).hexdigest()
-    cached = figures.CACHE / f"card-{key[:16]}.png"
+    key = hashlib.sha256(f"{drawings.code()}\0{title}\0{text}".encode()).hexdigest()
+    cached = drawings.CACHE / f"card-{key[:16]}.png"
     if not cached.exists():
-        from gradexplain.figures.card import card  # noqa: PLC0415 - matplotlib is slow to import
+        from sitebuild.figures.card import card  # noqa: PLC0415 - matplotlib is slow to import
 
-        figures.CACHE.mkdir(parents=True, exist_ok=True)
+        drawings.CACHE.mkdir(parents=True, exist_ok=True)
         card(title, text).savefig(cached, metadata={"Software": None})
     path = Path(config.site_dir) / card_path(page)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 
 from gradexplain.activations import identity, sigmoid
 from gradexplain.arrays import Array
-from gradexplain.figures.moving import Moving
-from gradexplain.figures.style import (
+from gradexplain.gradients import batch_gradient
+from gradexplain.losses import squared_error
+from gradexplain.network import MLP, Trace, backprop
+from gradexplain.plotting import (
     AVERAGED,
     DASHED,
     GAP,
@@ -25,10 +27,8 @@ from gradexplain.figures.style import (
     number,
     panel,
 )
-from gradexplain.gradients import batch_gradient
-from gradexplain.losses import squared_error
-from gradexplain.network import MLP, Trace, backprop
 from gradexplain.shortcut import averaged_backprop
+from sitebuild.figures.moving import Moving
 
 T = np.array([0.5, 1.5, 4.0])
 START = 140  # the angle drawn, in degrees
