@@ -42,10 +42,7 @@ test: $(READY) ## run every test that needs no browser
 
 build: $(READY) ## write the site to site/, any warning an error
 	$(RUN) -m mkdocs build --strict
-
-.PHONY: profile
-profile: $(READY) ## show where a cold build spends its time, by page and by plugin
-	$(RUN) -m bench.site
+	$(RUN) -m sitebuild site
 
 browser: build ## test the built site in Chromium, every page and every figure
 	$(RUN) -m pytest tests/browser
@@ -81,8 +78,8 @@ lock: $(READY) ## renew requirements.lock
 	  --extra figures --group docs --group test --group browser --group mutation --group check --group build --group lock \
 	  --no-emit-package gradexplain --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
-picture: $(READY) ## renew the README's picture
-	$(RUN) -m sitebuild.readme_picture
+picture: $(READY) ## renew the README's picture and the card for previews
+	$(RUN) -m sitebuild.pictures
 
 # Real frameworks, each set in an environment of its own. Their torch is the CPU build, which pip
 # finds where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL says (PyTorch's own index has it too).

@@ -27,6 +27,7 @@ from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 
 from sitebuild import speed, svg
+from sitebuild.site import Site
 
 if TYPE_CHECKING:
     from sitebuild.figures.moving import Moving
@@ -103,6 +104,15 @@ def code() -> str:
     parts = [path.name.encode() + path.read_bytes() for path in sources]
     parts += [_RECORD.read_bytes(), _MARKUP_CODE, version("matplotlib").encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def with_scripts(page: str, address: str, site: Site) -> str:
+    """Return the page with the scripts of its moving figures, and the one that they share."""
+    tags = re.findall(r'<gx-([a-z-]+) class="gx-moving"', page)
+    names = [tag.replace("-", "_") for tag in dict.fromkeys(tags)]
+    script = '<script type="module" fetchpriority="low" src="{}assets/figures/{}.js"></script>'
+    scripts = [script.format(site.root(address), name) for name in ["figure", *names] if tags]
+    return page.replace("</head>", f"{''.join(scripts)}</head>", 1)
 
 
 def forget_code() -> None:

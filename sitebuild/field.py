@@ -4,30 +4,26 @@ Their rows are those of docs/practice/field-report.json, which `make field` writ
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 RECORD = Path("practice", "field-report.json")
-_PLACE = re.compile(r"<!--field: *([\w ]*?) *-->")
 Row = dict[str, Any]
 
 
-def fill_field(page: str, docs: Path) -> str:
-    """Return the page with a table for each package that a place asks for.
+def tables(packages: str, docs: Path) -> str:
+    """Return a table for each of the packages named.
 
     Raises:
-        ValueError: a place asks for a package without a row, or a package with rows has no place.
+        ValueError: a package has no row in the record.
     """
-    if not _PLACE.search(page):
-        return page
     rows = json.loads((docs / RECORD).read_bytes())["rows"]
-    asked = [name for place in _PLACE.findall(page) for name in place.split()]
     recorded = dict.fromkeys(row["package"] for row in rows)
-    if sorted(asked) != sorted(recorded):
-        raise ValueError(f"the places ask for {asked}, once each they must: {list(recorded)}")
-    return _PLACE.sub(lambda place: "\n\n".join(_table(rows, n) for n in place[1].split()), page)
+    unknown = [name for name in packages.split() if name not in recorded]
+    if unknown or not packages:
+        raise ValueError(f"<!--field: {packages}--> must ask for some of {', '.join(recorded)}")
+    return "\n\n".join(_table(rows, name) for name in packages.split())
 
 
 def _table(rows: Iterable[Row], package: str) -> str:

@@ -73,22 +73,6 @@ def close() -> None:
         _engine.cache_clear()
 
 
-def used_css(classes: set[str]) -> tuple[str, list[str]]:
-    """Return KaTeX's style sheet without the fonts that `classes` never ask for, and the others.
-
-    The rules that name a font say which classes need it, so nothing is listed by hand.
-    """
-    css = (KATEX / "katex.css").read_text(encoding="utf-8")
-    faces = re.findall(r"@font-face \{.*?\n\}\n", css, re.DOTALL)
-    rules = css
-    for face in faces:
-        rules = rules.replace(face, "")
-    needed = {("KaTeX_Main", "normal", "normal"), *_needed_faces(rules, classes)}
-    kept = [face for face in faces if _face(face) in needed]
-    fonts = [re.findall(r"url\(fonts/(.*?)\)", face)[0] for face in kept]
-    return "".join(kept) + rules, fonts
-
-
 def makeExtension(**_: object) -> FormulasExtension:  # noqa: N802 - Python-Markdown's name
     """Return the extension, as Python-Markdown asks for it."""
     return FormulasExtension()
@@ -170,29 +154,3 @@ def _engine() -> MiniRacer:
     engine = MiniRacer()
     engine.eval((KATEX / "katex.min.js").read_text(encoding="utf-8"))
     return engine
-
-
-def _needed_faces(rules: str, classes: set[str]) -> set[tuple[str, str, str]]:
-    needed = set()
-    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", rules):
-        families = re.findall(r"KaTeX_\w+", body)
-        if not families and re.search("font-(weight|style)", body):
-            families = ["KaTeX_Main"]  # bold or slanted text that names no family inherits it
-        asked = any(
-            set(re.findall(r"\.([\w-]+)", selector)) - {"katex"} <= classes
-            for selector in selectors.split(",")
-        )
-        if asked:
-            style = _property(body, "weight"), _property(body, "style")
-            needed |= {(family, *style) for family in families}
-    return needed
-
-
-def _face(face: str) -> tuple[str, str, str]:
-    family = re.findall(r"font-family:\s*\"?(KaTeX_\w+)", face)[0]
-    return family, _property(face, "weight"), _property(face, "style")
-
-
-def _property(body: str, name: str) -> str:
-    found = re.search(rf"font-{name}:\s*(\w+)", body)
-    return found[1] if found else "normal"

@@ -7,9 +7,10 @@ A term is defined once, in docs/reference/questions.md, by two lines:
 """
 
 import re
+from pathlib import Path, PurePosixPath
+from posixpath import relpath
 
-from sitebuild.numbers import places_without_links
-from sitebuild.pages import prose
+from sitebuild.page import Page, edited
 
 PAGE = "reference/questions.md"
 _DEFINED = re.compile(r"^(?P<term>\S.*?) \{ #(?P<name>[\w-]+) \}\n:   ", re.MULTILINE)
@@ -37,15 +38,22 @@ def link_terms(page: str, known: dict[str, str], address: str) -> str:
     >>> link_terms("# Loss\n\nLosses, and a loss.", {"loss": "loss"}, "questions.md")
     '# Loss\n\n[Losses](questions.md#loss){ .gx-term }, and a loss.'
     """
-    unlinked = places_without_links(page)
-    first: dict[str, re.Match[str]] = {}
-    for use in _uses(known).finditer(prose(page)):
-        if not any(start <= use.start() < end for start, end in unlinked):
+    source, first = Page(page), dict[str, re.Match[str]]()
+    for use in _uses(known).finditer(source.prose):
+        if source.may_link(use.start()):
             first.setdefault(known[_singular(use, known)], use)
-    for name, use in sorted(first.items(), key=lambda item: item[1].start(), reverse=True):
-        link = f"[{use[0]}]({address}#{name}){{ .gx-term }}"
-        page = page[: use.start()] + link + page[use.end() :]
-    return page
+    links = [
+        (*use.span(), f"[{use[0]}]({address}#{name}){{ .gx-term }}") for name, use in first.items()
+    ]
+    return edited(page, links)
+
+
+def linked(page: str, docs: Path, name: PurePosixPath) -> str:
+    """Return the page with its terms linked, unless it is a page of reference itself."""
+    if name.parts[0] == "reference":
+        return page
+    known = terms((docs / PAGE).read_text(encoding="utf-8"))
+    return link_terms(page, known, relpath(PAGE, name.parent))
 
 
 def _uses(known: dict[str, str]) -> re.Pattern[str]:

@@ -6,14 +6,8 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
-from sitebuild.pages import Block, Mark, blocks, comments_unseen, linked_block, marks
-
-_NO_LINKS = re.compile(
-    r"^[ \t]*#.*$"  # headings
-    r"|^[ \t]*(?:!!!|\?\?\?|===).*$"  # titles of admonitions, details and tabs
-    r"|!?\[[^\]]*\](?=[(\[])",  # link texts and alt texts
-    re.MULTILINE,
-)
+from sitebuild.page import Block, Mark, Page, edited
+from sitebuild.proof import linked_block
 
 
 class NumbersExtension(Extension):
@@ -35,24 +29,17 @@ def link_numbers(page: str) -> str:
     Raises:
         ValueError: a mark is not well formed, or no block proves it.
     """
-    page_blocks = blocks(page)
-    ids = {block: f"block-{i}" for i, block in enumerate((b for b in page_blocks if b.visible), 1)}
-    unlinked = places_without_links(page)
-    edits = [(start, end, "") for start, end in comments_unseen(page)]
+    source = Page(page)
+    visible = [block for block in source.blocks if block.visible]
+    ids = {block: f"block-{number}" for number, block in enumerate(visible, 1)}
+    edits = [(start, end, "") for start, end in source.unseen]
     edits += [(block.start, block.body_start, _opening(page, block, ids[block])) for block in ids]
-    for mark in marks(page):
-        block = _linked(mark, page_blocks)
-        inside = any(start <= mark.start < end for start, end in unlinked)
-        text = mark.printed if block is None or inside else _link(mark, ids[block])
+    for mark in source.marks:
+        block = _linked(mark, source)
+        links = block and source.may_link(mark.start)
+        text = _link(mark, ids[block]) if block and links else mark.printed
         edits.append((mark.start, mark.end, text))
-    for start, end, text in sorted(edits, reverse=True):
-        page = page[:start] + text + page[end:]
-    return page
-
-
-def places_without_links(page: str) -> list[tuple[int, int]]:
-    """Return where a link would break the page: headings, titles, links and alt texts."""
-    return [match.span() for match in _NO_LINKS.finditer(_without_marks(page))]
+    return edited(page, edits)
 
 
 def makeExtension(**_: object) -> NumbersExtension:  # noqa: N802 - Python-Markdown's name
@@ -60,9 +47,9 @@ def makeExtension(**_: object) -> NumbersExtension:  # noqa: N802 - Python-Markd
     return NumbersExtension()
 
 
-def _linked(mark: Mark, page_blocks: list[Block]) -> Block | None:
+def _linked(mark: Mark, source: Page) -> Block | None:
     try:
-        return linked_block(mark, page_blocks)
+        return linked_block(mark, source.blocks)
     except ValueError as error:
         raise ValueError(f"line {mark.line}: {error}") from None
 
@@ -70,13 +57,6 @@ def _linked(mark: Mark, page_blocks: list[Block]) -> Block | None:
 def _link(mark: Mark, name: str) -> str:
     title = "To the block that computes this number"
     return f'<a class="gx-number" href="#{name}" title="{title}">{mark.printed}</a>'
-
-
-def _without_marks(page: str) -> str:
-    """Blank the marks out: a bracket in an expression must not end a link's text."""
-    for mark in marks(page):
-        page = page[: mark.start] + " " * (mark.end - mark.start) + page[mark.end :]
-    return page
 
 
 def _opening(page: str, block: Block, name: str) -> str:

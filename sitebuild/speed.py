@@ -5,31 +5,25 @@ nothing, and a new record needs no edit of the page.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 RECORD = Path("reference", "speed.json")
-_PLACE = re.compile(r"<!--speed: *(\w*) *-->")
 _WAYS = ("as it comes", "at its best")
 Row = dict[str, Any]
 
 
-def fill_speed(page: str, docs: Path) -> str:
-    """Return the page with what each place asks for: the run, its ratios, its growth.
+def part(asked: str, docs: Path) -> str:
+    """Return a part of the record: the run, its ratios, its growth.
 
     Raises:
-        ValueError: a place asks for something else.
+        ValueError: something else is asked for.
     """
     parts = {"run": _run, "ratios": _ratios, "growth": _growth}
-
-    def fill(place: re.Match[str]) -> str:
-        if place[1] not in parts:
-            raise ValueError(f"{place[0]} must ask for one of {', '.join(parts)}")
-        return parts[place[1]](json.loads((docs / RECORD).read_bytes()))
-
-    return _PLACE.sub(fill, page)
+    if asked not in parts:
+        raise ValueError(f"<!--speed: {asked}--> must ask for one of {', '.join(parts)}")
+    return parts[asked](json.loads((docs / RECORD).read_bytes()))
 
 
 def _run(record: Row) -> str:

@@ -183,7 +183,7 @@ def test_the_picture_has_no_row_without_a_module_and_no_arrow_upward() -> None:
         ("gradients", "from .shortcut import averaged_backprop", "gradients imports .shortcut"),
         ("means", "from gradexplain import MLP", "means imports gradexplain: no arrow"),
         ("line", "from gradexplain.plotting import canvas", "line imports gradexplain.plotting"),
-        ("line", "from sitebuild.pages import prose", "line imports sitebuild.pages"),
+        ("line", "from sitebuild.page import Page", "line imports sitebuild.page"),
         ("audit.gram", "from gradexplain.network import Gradient", "imports gradexplain.network"),
         ("audit.gram", "from gradexplain.arrays import Array", "imports gradexplain.arrays"),
         ("audit.gram", "import scipy.linalg", "imports scipy.linalg: not declared"),

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from gradexplain.line import Line
-from sitebuild import drawings, hooks, svg
+from sitebuild import drawings, svg
 from sitebuild.figures import chord, circle, cut, ledger, two_descents
 from sitebuild.figures.pairing import X, Y, pairing
+from sitebuild.site import Site
 
 if TYPE_CHECKING:
     from sitebuild.figures.moving import Moving
@@ -131,7 +132,8 @@ def test_the_scale_of_axes_says_where_their_data_stand() -> None:
     ],
 )
 def test_a_page_loads_the_scripts_of_its_own_figures(page: str, scripts: list[str]) -> None:
-    loaded = hooks.figure_scripts(page, "learn/page/")
+    site = Site("a site", "/", "", ())
+    loaded = drawings.with_scripts(f"<head></head>{page}", "learn/page/", site)
     sources = [f'"../../assets/figures/{name}.js"' for name in scripts]
     script = r'<script type="module" fetchpriority="low" src=("[^"]*")></script>'
     assert re.findall(script, loaded) == sources

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 
 from gradexplain.plotting import TRUE, canvas, house, panel
 from sitebuild import drawings, formulas, svg
-from sitebuild.formulas import used_css
 from sitebuild.numbers import link_numbers
-from sitebuild.readme_picture import PATH, picture
+from sitebuild.pictures import CARD, PAIRING, card, picture
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -127,13 +126,6 @@ def test_a_formula_in_a_heading_stops_the_build() -> None:
         html("## Where $x$ is\n")
 
 
-def test_only_the_fonts_in_use_are_kept() -> None:
-    css, fonts = used_css({"katex", "mathnormal"})
-    assert fonts == ["KaTeX_Main-Regular.woff2", "KaTeX_Math-Italic.woff2"]
-    assert css.count("@font-face") == 2
-    assert "KaTeX_AMS" in "".join(used_css({"katex", "amsrm"})[1])
-
-
 def test_katex_is_the_version_that_its_hashes_name() -> None:
     listed = (formulas.KATEX / "VERSION").read_text().splitlines()[1:]
     assert len(listed) > 20
@@ -212,7 +204,13 @@ def numbers_rounded(text: str) -> str:
 
 
 def test_the_readme_s_picture_is_the_figure_as_it_is_now() -> None:
-    kept = PATH.read_text(encoding="utf-8")
+    kept = PAIRING.read_text(encoding="utf-8")
     ET.fromstring(kept)  # noqa: S314 - our own file
     assert numbers_rounded(kept) == numbers_rounded(picture())
     assert numbers_rounded(kept.replace("−6.5", "−6.4")) != numbers_rounded(picture())
+
+
+def test_the_card_has_the_size_that_previews_ask_for() -> None:
+    width, height = card().get_size_inches() * card().dpi
+    assert (width, height) == (1200, 630)
+    assert CARD.read_bytes()[16:24] == (1200).to_bytes(4) + (630).to_bytes(4)  # as PNG says it

@@ -10,66 +10,19 @@ import pytest
 from test_site import Page
 
 from sitebuild import formulas
-from sitebuild.weight import SHEET, lighten, used_css
-
-KNOWN = frozenset({"a", "b", "main", "href", "dir", "ltr", "data-x", "on", "ok"})
-
-
-@pytest.mark.parametrize(
-    "css",
-    [
-        "a{top: 0}",
-        "*,:root{top: 0}",
-        "main .ok::before{top: 0}",
-        "b#ok[data-x=on]:hover>a{top: 0}",
-        "[dir=ltr] b{top: 0}",
-        "a:not(.gone){top: 0}",
-        ":is(.gone,.ok){top: 0}",
-        'a[href^="https"],a[href*=gone]{top: 0}',
-        "@media print{a{top: 0}}",
-        "@supports (top: 0){@media print{a{top: 0}}}",
-        "@font-face{font-family: x;src: url(x)}",
-        "@keyframes turn{to{top: 0}}",
-        "@page{size: A4}",
-        "a{--x: 1;top: var(--x)}",
-    ],
-)
-def test_a_rule_that_may_find_something_is_kept_as_it_is(css: str) -> None:
-    assert used_css(css, KNOWN) == css
-
-
-@pytest.mark.parametrize(
-    ("css", "kept"),
-    [
-        (".gone{top: 0}", ""),
-        ("video{top: 0}", ""),
-        ("#gone{top: 0}", ""),
-        ("[gone]{top: 0}", ""),
-        ("[data-x=off]{top: 0}", ""),
-        ('[dir="rtl"] a{top: 0}', ""),
-        ("a.gone:hover,b{top: 0}", "b{top: 0}"),
-        ("main:hover.gone{top: 0}", ""),
-        ("@media print{.gone{top: 0}}", ""),
-        ("@media print{.gone{top: 0}a{top: 0}}", "@media print{a{top: 0}}"),
-        ("a{--x: 1;top: 0}", "a{top: 0}"),
-        ("a{--x: 1}", ""),
-        ("a{--x: 1}.gone{top: var(--x)}", ""),
-        ("/* said */ a { top: 0; }\n", "a{top: 0}"),
-        ('@charset "UTF-8";a{top: 0}', "a{top: 0}"),
-    ],
-)
-def test_a_rule_that_can_find_nothing_is_dropped(css: str, kept: str) -> None:
-    assert used_css(css, KNOWN) == kept
+from sitebuild.sheet import SHEET, one_sheet
+from sitebuild.site import Site
 
 
 def test_a_page_asks_for_one_sheet_and_shows_its_text_before_scripts_run() -> None:
     link = '<link rel="stylesheet" href="../assets/{}.css">'
     asked = f'{link.format("x/main")}\n {link.format("own")}<script src="x.min.js"></script>'
-    light = lighten(asked + "<gx-tex hidden>x</gx-tex>")
+    site = Site("a site", "/", "", ())
+    light = one_sheet(asked + "<gx-tex hidden>x</gx-tex>", "page/", site)
     sheet = '\n      <link rel="stylesheet" href="../assets/site.css">'
     assert light == f'{sheet}<script fetchpriority="low" src="x.min.js" defer></script>'
     with pytest.raises(ValueError, match=r"^a page must ask for a style sheet, or the site's one"):
-        lighten("<p>no sheet</p>")
+        one_sheet("<p>no sheet</p>", "", site)
 
 
 def test_every_page_asks_for_the_one_sheet_and_waits_for_no_script(site: Path) -> None:
@@ -85,33 +38,13 @@ def test_every_page_asks_for_the_one_sheet_and_waits_for_no_script(site: Path) -
     assert "\\\\frac" in (site / "search" / "search_index.json").read_text("utf-8")
 
 
-# Every class that a formula has and KaTeX gives a style has it in the site's sheet.
-
-
-def katex_rules_missing(css: str, classes: set[str]) -> list[str]:
-    kept = re.sub(r"\s+", "", css)
-    whole = (formulas.KATEX / "katex.css").read_text("utf-8")
-    whole = re.sub(r"/\*.*?\*/", "", whole, flags=re.DOTALL)
-    rules = re.findall(r"([^{}]+)\{[^{}]*:[^{}]*\}", whole)
-    selectors = [one for rule in rules if "@font-face" not in rule for one in rule.split(",")]
-    return [
-        one
-        for one in selectors
-        if {*re.findall(r"\.([\w-]+)", one)} <= classes and re.sub(r"\s+", "", one) not in kept
-    ]
-
-
-def classes_of(page: Path) -> set[str]:
-    tags = Page(page.read_text("utf-8")).tags
-    return {name for _, attributes in tags for name in attributes.get("class", "").split()}
-
-
-def test_each_class_of_a_formula_has_its_style(site: Path) -> None:
+def test_the_sheet_holds_all_rules_of_the_theme_of_katex_and_of_this_site(site: Path) -> None:
     css = (site / SHEET).read_text("utf-8")
-    for page in site.rglob("index.html"):
-        assert katex_rules_missing(css, classes_of(page)) == []
-    without = css.replace(".mfrac", ".other")
-    assert katex_rules_missing(without, classes_of(site / "learn" / "line" / "index.html"))
+    for name in [".md-typeset", "[data-md-color-scheme=slate]", ".katex .mfrac", ".gx-figure"]:
+        assert name in css
+    fonts = {path.name for path in (site / "assets/katex/fonts").iterdir()}
+    assert fonts == {path.name for path in (formulas.KATEX / "fonts").iterdir()}
+    assert fonts == set(re.findall(r"url\(katex/fonts/([^)]+)\)", css))
 
 
 # Nothing lies in the site's assets that no page leads to.
@@ -171,12 +104,12 @@ FIRST_VIEW, TEXT = 160_000, 250_000
 
 
 def sent(page: Path, site: Path) -> int:
-    """Return the bytes of a page and of all that it loads, the search's index among them."""
+    """Return the bytes of a page and of all that it loads, the search's index among them.
+
+    Without KaTeX's fonts, of which a browser loads those that a page's formulas use.
+    """
     files = {page, site / "search" / "search_index.json"}
-    files |= {site / name for name in _asked(page, site) if "/cards/" not in name}
-    if "katex" in classes_of(page):
-        _, fonts = formulas.used_css(classes_of(page))
-        files |= {site / "assets" / "katex" / "fonts" / font for font in fonts}
+    files |= {site / name for name in _asked(page, site) if not name.endswith("card.png")}
     return sum(compressed(file) for file in files)
 
 

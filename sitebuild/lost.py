@@ -1,9 +1,8 @@
 """The page for addresses that lead nowhere: it says so, and where to go instead."""
 
 import html
-from urllib.parse import urlsplit
 
-from mkdocs.config.defaults import MkDocsConfig
+from sitebuild.site import LOST, Site
 
 _THEIRS = "<h1>404 - Not found</h1>"
 _PLACES = [
@@ -14,7 +13,7 @@ _PLACES = [
 ]
 
 
-def filled(page: str, config: MkDocsConfig) -> str:
+def filled(page: str, site: Site) -> str:
     """Return the theme's page with a sentence and links, which hold from any address.
 
     Raises:
@@ -22,7 +21,7 @@ def filled(page: str, config: MkDocsConfig) -> str:
     """
     if _THEIRS not in page:
         raise ValueError(f"404.html must hold {_THEIRS}, which its own text takes the place of")
-    root = html.escape(urlsplit(config.site_url or "/").path)
+    root = html.escape(site.root(LOST))
     links = "".join(
         f'<li><a href="{root}{at}">{name}</a>, {what}</li>' for at, name, what in _PLACES
     )
