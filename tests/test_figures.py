@@ -35,6 +35,8 @@ from gradexplain.shortcut import averaged_backprop
 from sitebuild.figures.audit_report import audit_report, audit_report_data
 from sitebuild.figures.chord import chord, chord_data
 from sitebuild.figures.circle import T, Turn, circle, circle_data, circle_trace
+from sitebuild.figures.clip import GRADIENTS, LIMIT, clip, clip_data
+from sitebuild.figures.covariance import ERRORS, MOST, covariance, covariance_data
 from sitebuild.figures.cut import LOSSES, cut, cut_data
 from sitebuild.figures.grid import grid, grid_data
 from sitebuild.figures.ledger import Waterfall, ledger, ledger_data
@@ -97,6 +99,15 @@ def known_numbers() -> Iterator[tuple[str, float, str]]:
     gradients = [turn.true for turn in turns()]
     yield "lowest gradient", min(gradients), "-0.022"
     yield "highest gradient", max(gradients), "0.056"
+    areas = covariance_data()
+    for i, area in enumerate(["3.0", "0.5", "0.5", "3.0"]):
+        yield f"area {i}", areas.areas[i], area
+    for of, digits in [("true", "3.25"), ("averaged", "1.50"), ("gap", "1.75")]:
+        yield f"{of} mean of products", getattr(areas, of), digits
+    clipped = clip_data()
+    orders = [*clipped.true, *clipped.averaged, clipped.gap]
+    for value, digits in zip(orders, ["0.986", "0.164", "0.500", "0.250", "0.494"], strict=True):
+        yield "clipped", float(value), digits
     left, bottom, right = valley_data()
     yield "left slope", left.slope, "-6.5"
     yield "right slope", right.slope, "6.5"
@@ -244,9 +255,58 @@ def test_circle_s_gradient_is_the_one_written_out_by_hand() -> None:
         )
 
 
+def test_the_areas_mean_is_what_the_averages_lose() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        x, r = rng.uniform(0, 3, 4), rng.uniform(-1, 3, 4)
+        found = covariance_data(x, r)
+        assert found.areas.mean() == pytest.approx(found.gap, abs=1e-14)
+        assert found.true == pytest.approx(found.averaged + found.gap, abs=1e-14)
+        assert np.maximum(found.areas, 0).sum() <= MOST
+        assert np.maximum(-found.areas, 0).sum() <= MOST
+    ends = np.array([0.0, 0.0, 3.0, 3.0]), np.array([-1.0, -1.0, 3.0, 3.0])
+    assert covariance_data(*ends).areas.sum() == MOST  # so the axis is no longer than it must be
+
+
+def test_the_rectangles_are_those_of_the_gradient_that_the_page_shows() -> None:
+    flat = Line(0.0, 0.0)
+    found = covariance_data()
+    assert np.array_equal(flat.residuals(X, Y), ERRORS)
+    assert -2 * found.true == flat.gradient(X, Y)[0]
+    assert -2 * found.averaged == flat.averaged_gradient(X, Y)[0]
+    assert -2 * found.gap == flat.averaging_gap(X, Y)
+
+
+def test_clipping_each_and_clipping_the_mean_agree_inside_the_circle_only() -> None:
+    short = np.array([[0.7, -0.4], [0.1, 0.8]])
+    assert clip_data(short).gap == pytest.approx(0, abs=1e-15)
+    assert clip_data(2 * short).gap > 0.1
+    for gradients in [GRADIENTS, short, 4 * short]:
+        found = clip_data(gradients)
+        lengths = np.linalg.norm(gradients, axis=1)
+        kept = np.linalg.norm(found.clipped, axis=1)
+        assert kept == pytest.approx(np.minimum(lengths, LIMIT), rel=1e-14)
+        assert np.linalg.norm(found.true) <= LIMIT + 1e-15
+
+
+def test_one_gradient_replaced_moves_a_mean_of_clipped_ones_by_its_share_only() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        gradients, replaced = np.repeat(3 * rng.standard_normal((1, 8, 2)), 2, axis=0)
+        replaced[0] = 3 * rng.standard_normal(2)
+        moved = [clip_data(one).averaged for one in (gradients, replaced)]
+        assert np.linalg.norm(moved[0] - moved[1]) <= 2 * LIMIT / 8 + 1e-15
+    far = np.zeros((8, 2))
+    far[0, 0] = 80
+    first, second = clip_data(far), clip_data(-far)
+    assert np.linalg.norm(first.averaged - second.averaged) == 2 * LIMIT / 8
+    assert np.linalg.norm(first.true - second.true) == 2 * LIMIT
+
+
 def test_valley_has_its_bottom_in_the_middle_and_one_height_on_both_sides() -> None:
-    for theta in [-1.0, 0.25, 2.0]:
-        left, bottom, right = valley_data(theta)
+    for level in [0.5, 3.5, 7.5]:
+        left, bottom, right = valley_data(level)
+        assert left.height == pytest.approx(level, rel=1e-12)
         assert left.theta + right.theta == pytest.approx(2 * bottom.theta, rel=1e-12)
         assert left.height == pytest.approx(right.height, rel=1e-12)
         assert left.slope == pytest.approx(-right.slope, rel=1e-12)
@@ -369,7 +429,9 @@ def test_training_is_the_same_each_time() -> None:
         (chord, ["slope at the mean", "0.2350", "mean of the slopes", "0.2233", "gap −0.0117"]),
         (two_descents, ["true, J = 0.050", "averaged, J = 1.151", "rail: m − 1.5 b = 0"]),
         (cut, ["10 targets, mean loss 3", "right 0.1", "right 1.20", "mean of means 2.00"]),
-        (valley, ["J = 3.5, twice", "slope −6.5", "slope 6.5", "1.857"]),
+        (valley, ["J = 3.5, twice", "slope −6.5", "slope 6.5", "θ = 1.857"]),
+        (covariance, ["+7.00", "0.00", "3.25", "1.50", "1.75", "mean x 1.50", "mean r 1.00"]),
+        (clip, ["(0.99, 0.16)", "(0.50, 0.25)", "length 0.56", "length 0.49"]),
         (operations, ["a line, by its five sums: 12", "10,000", "1,000", "1,000"]),
         (ledger, ["−0.224", "+0.280", "−0.057", "+0.032", "−0.084", "+0.123", "0.070"]),
         (training, ["averaged\n0.996", "true\n0.034", "averaged\n0.906", "true\n0.180"]),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gradexplain.line import Line
+from gradexplain.line import Line, least_squares
 from sitebuild import drawings, svg
-from sitebuild.figures import chord, circle, cut, ledger, two_descents
+from sitebuild.figures import chord, circle, clip, covariance, cut, ledger, two_descents
 from sitebuild.figures.pairing import X, Y, pairing
 from sitebuild.site import Site
 
@@ -86,6 +86,27 @@ def test_the_cut_s_equal_counts_agree_and_none_beside_them() -> None:
     found, beside = cut.cut_data(boundary), cut.cut_data(boundary + 1)
     assert found.mean_of_means == pytest.approx(found.right, rel=1e-14)
     assert abs(beside.mean_of_means - beside.right) > 1e-3
+
+
+def test_balanced_points_lose_nothing_and_neither_do_the_fit_s_errors() -> None:
+    for name in ["Balanced", "The fit's errors"]:
+        points = np.array(covariance.MOVING.buttons[name].split(","), float).reshape(4, 2)
+        found = covariance.covariance_data(points[:, 0], points[:, 1])
+        assert found.gap == pytest.approx(0, abs=1e-15)
+        assert np.abs(found.areas).max() > 0.1
+    fit = least_squares(X, Y)
+    assert points[:, 1] == pytest.approx(fit.residuals(X, Y), abs=1e-12)
+
+
+def test_short_gradients_agree_and_alike_ones_point_the_same_way() -> None:
+    states = {
+        name: np.array(state.split(","), float).reshape(2, 2)
+        for name, state in clip.MOVING.buttons.items()
+    }
+    gaps = {name: clip.clip_data(state).gap for name, state in states.items()}
+    assert gaps["Both short"] < 1e-15
+    assert gaps["Alike"] < 1e-15
+    assert max(gaps, key=lambda name: gaps[name]) == "Opposed"
 
 
 def test_wherever_the_inputs_are_spread_the_waterfall_is_within_its_axes() -> None:

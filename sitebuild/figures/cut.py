@@ -23,7 +23,7 @@ from gradexplain.plotting import (
     number,
     panel,
 )
-from sitebuild.figures.moving import Moving
+from sitebuild.figures.moving import Moving, two
 
 LOSSES = np.repeat([3.0, 1.0], [10, 90])
 _KNOB = 2.0  # the loss at whose height the cut is held
@@ -84,7 +84,7 @@ def _targets(axes: Axes, found: Cut, boundary: int) -> None:
     knob.set(markeredgecolor=PAPER, markeredgewidth=1.5)
     label(axes, boundary + 1.5, 3.1, "the cut", MUTED, fontsize=SMALL, gid="cut-text")
     for i, (place, align) in enumerate([(0, "left"), (100, "right")]):
-        count, mean = found.counts[i], number(float(_two_digits(found.means[i])))
+        count, mean = found.counts[i], number(float(two(found.means[i])))
         text = f"{number(count)} target{'s' if count != 1 else ''}, mean loss {mean}"
         label(axes, place, -0.95, text, ha=align, gid=f"part-{i}")
     axes.set(xlim=(-1, 101), ylim=(-1.5, 3.7))
@@ -118,14 +118,9 @@ def _gauge(axes: Axes, found: Cut) -> None:
         label(axes, tick, -0.4, number(tick), MUTED, ha="center", va="top", fontsize=SMALL)
     axes.plot(found.mean_of_means, 0, "D", color=AVERAGED, markersize=9, gid="mean-of-means")
     axes.plot(found.right, 0, "o", color=TRUE, markersize=10, gid="right")
-    right, averaged = _two_digits(found.right), _two_digits(found.mean_of_means)
+    right, averaged = two(found.right), two(found.mean_of_means)
     label(axes, found.right, 0.55, f"right {right}", TRUE, ha="center")
     # Below the ticks: wherever the cut stands, it touches nothing there.
     place, text = found.mean_of_means, f"mean of means {averaged}"
     label(axes, place, -1.2, text, AVERAGED, ha="center", va="top", gid="mean-of-means-text")
     axes.set(xlim=(0.3, 3.3), ylim=(-2.1, 1.4))
-
-
-def _two_digits(value: float) -> str:
-    """Round a loss, halves up, as JavaScript does: a cut after 32 targets gives 1.625."""
-    return number(value + 1e-9, ".2f")

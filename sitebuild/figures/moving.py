@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gradexplain.plotting import number
+
 
 @dataclass(frozen=True)
 class Moving:
@@ -16,3 +18,8 @@ class Moving:
     hint: str
     buttons: Mapping[str, str]
     given: Mapping[str, object]
+
+
+def two(value: float, form: str = ".2f") -> str:
+    """Write two decimals, halves up, so that Python and JavaScript round a half alike."""
+    return number(value + 1e-9, form)
