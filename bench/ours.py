@@ -60,7 +60,7 @@ def gap_ledger(case: Case) -> Run:
 
 def audit(case: Case) -> Run:
     drawn = draw_gradients(case)
-    return lambda: gx.audit_accumulation(drawn.accumulated, drawn.parts, drawn.counts)
+    return lambda: gx.audit_accumulation(drawn.accumulated, drawn.parts, counts=drawn.counts)
 
 
 def reading(case: Case) -> Run:
@@ -86,7 +86,7 @@ def dot_product(case: Case) -> Run:
 
 def arrays(result: Any) -> list[Array]:
     if isinstance(result, gx.Report):
-        return [np.array(result.implied, np.float32)]
+        return [np.array(result.weights, np.float32)]
     return [result] if isinstance(result, np.ndarray) else [*result.weights, *result.biases]
 
 

@@ -2,8 +2,11 @@
 
 from gradexplain.activations import Activation, gelu, identity, relu, sigmoid, softplus, tanh
 from gradexplain.audit import (
+    PerWorker,
     Report,
     Sketch,
+    Term,
+    Update,
     Verdict,
     assert_accumulates,
     audit_accumulation,
@@ -30,9 +33,12 @@ __all__ = [
     "Ledger",
     "Line",
     "Loss",
+    "PerWorker",
     "Report",
     "Sketch",
+    "Term",
     "Trace",
+    "Update",
     "Verdict",
     "assert_accumulates",
     "audit_accumulation",

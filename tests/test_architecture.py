@@ -160,7 +160,7 @@ def _loops(found: list[Import], modules: dict[str, str]) -> list[str]:
 
 def test_every_import_follows_an_arrow() -> None:
     modules = sources()
-    assert {"gradexplain.network", "gradexplain.audit.report", "sitebuild.figures.chord"} <= {
+    assert {"gradexplain.network", "gradexplain.audit.tell.report", "sitebuild.figures.chord"} <= {
         *modules
     }
     assert faults(modules) == []
@@ -184,11 +184,25 @@ def test_the_picture_has_no_row_without_a_module_and_no_arrow_upward() -> None:
         ("means", "from gradexplain import MLP", "means imports gradexplain: no arrow"),
         ("line", "from gradexplain.plotting import canvas", "line imports gradexplain.plotting"),
         ("line", "from sitebuild.page import Page", "line imports sitebuild.page"),
-        ("audit.gram", "from gradexplain.network import Gradient", "imports gradexplain.network"),
-        ("audit.gram", "from gradexplain.arrays import Array", "imports gradexplain.arrays"),
-        ("audit.gram", "import scipy.linalg", "imports scipy.linalg: not declared"),
-        ("audit.gram", "def f():\n    import sitebuild.figures.chord", "sitebuild.figures.chord"),
-        ("audit.report", "from gradexplain.plotting import canvas", "imports gradexplain.plotting"),
+        (
+            "audit.read.gram",
+            "from gradexplain.network import Gradient",
+            "imports gradexplain.network",
+        ),
+        ("audit.read.gram", "from gradexplain.arrays import Array", "imports gradexplain.arrays"),
+        ("audit.read.gram", "import scipy.linalg", "imports scipy.linalg: not declared"),
+        (
+            "audit.read.gram",
+            "def f():\n    import sitebuild.figures.chord",
+            "sitebuild.figures.chord",
+        ),
+        ("audit.tell.report", "from gradexplain.plotting import canvas", "gradexplain.plotting"),
+        ("audit.read.fit", "from gradexplain.audit.judge import Case", "gradexplain.audit.judge"),
+        ("audit.read.fit", "from gradexplain.audit.tell.words import TITLES", "tell.words"),
+        ("audit.judge.case", "from gradexplain.audit.read.gram import Gram", "read.gram"),
+        ("audit.judge.case", "from gradexplain.audit.given import Term", "audit.given"),
+        ("audit.tell.words", "from gradexplain.audit.read.gram import Gram", "read.gram"),
+        ("audit.given", "from gradexplain.audit.api import P", "gradexplain.audit.api"),
         ("line", "from matplotlib.figure import Figure", "imports matplotlib.figure.Figure"),
         ("line", "def f():\n    import torch", "line imports torch: not declared"),
         ("integrations.torch", "import tensorflow", "integrations.torch imports tensorflow"),
@@ -220,8 +234,11 @@ def test_the_builder_s_imports_are_held_too(module: str, line: str, said: str) -
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("gradexplain.audit.report", "import numpy as np\nfrom jaxtyping import Float"),
-        ("gradexplain.audit.report", "def plot():\n    from gradexplain.plotting import house"),
+        ("gradexplain.audit.tell.report", "import numpy as np\nfrom jaxtyping import Float"),
+        (
+            "gradexplain.audit.tell.report",
+            "def plot():\n    from gradexplain.plotting import house",
+        ),
         ("gradexplain.ledger", "from gradexplain.gradients import batch_gradient"),
         ("gradexplain.integrations.torch", "import torch\nfrom gradexplain.audit import Report"),
         ("sitebuild.figures.chord", "import matplotlib.figure"),

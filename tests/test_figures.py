@@ -26,6 +26,7 @@ from parsers import ROOT
 from gradexplain import plotting
 from gradexplain.activations import sigmoid
 from gradexplain.audit import Report, audit_accumulation
+from gradexplain.audit.tell.words import TITLES
 from gradexplain.gradients import batch_gradient
 from gradexplain.line import Line, five_sums
 from gradexplain.losses import squared_error
@@ -450,7 +451,7 @@ def audited(*weights: float, counts: list[float] | None = None) -> Report:
     parts = np.random.default_rng(0).standard_normal((len(weights), 100))
     parts[np.isinf(weights)] = 0
     w = np.where(np.isinf(weights), 0, weights)
-    return audit_accumulation(w @ parts, list(parts), counts or [1.0] * len(weights))
+    return audit_accumulation(w @ parts, list(parts), counts=counts or [1.0] * len(weights))
 
 
 @pytest.mark.parametrize(
@@ -466,7 +467,7 @@ def audited(*weights: float, counts: list[float] | None = None) -> Report:
     ],
 )
 def test_any_report_can_be_drawn_and_read(report: Report, said: list[str]) -> None:
-    figure = plotting.audit_report(report.ratios, report.verdict.value)
+    figure = plotting.audit_report(report.ratios, TITLES[report.verdict])
     assert collisions(figure) == []
     assert outside(figure) == []
     assert strange_colors(figure) == set()
@@ -477,7 +478,7 @@ def test_any_report_can_be_drawn_and_read(report: Report, said: list[str]) -> No
 
 def test_of_many_parts_the_figure_shows_those_furthest_from_right() -> None:
     report = audited(*[1 / 40] * 40, counts=[float(k + 1) for k in range(40)])
-    figure = plotting.audit_report(report.ratios, report.verdict.value)
+    figure = plotting.audit_report(report.ratios, TITLES[report.verdict])
     written = [text.get_text() for text in texts(figure)]
     assert [text for text in written if text.startswith("part")] == [f"part {k}" for k in range(12)]
     assert "implied weight over the right one, 12 of 40 parts" in written

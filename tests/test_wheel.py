@@ -82,7 +82,7 @@ def test_the_bytes_depend_on_the_date_of_the_commit(
 
 
 def test_the_wheel_is_small(archives: tuple[Path, Path]) -> None:
-    assert 20_000 < archives[1].stat().st_size < 100_000
+    assert 20_000 < archives[1].stat().st_size < 130_000
 
 
 # Contents
@@ -223,7 +223,7 @@ def test_the_check_of_a_release_stops_it() -> None:
 
 def test_the_package_s_tests_and_no_others_run_against_the_wheel(tmp_path: Path) -> None:
     chosen = package_tests(ROOT / "tests")
-    assert {"test_network.py", "test_audit_files.py", "test_bad_input.py"} <= set(chosen)
+    assert {"test_network.py", "test_audit_read_files.py", "test_bad_input.py"} <= set(chosen)
     assert not {"test_site.py", "test_figures.py", "test_wheel.py", "test_build_times.py"} & set(
         chosen
     )

@@ -62,7 +62,7 @@ for micro_batch in micro_batches:
     parts.append(total / n)
     counts.append(n)
 
-found = audit_accumulation(accumulated, parts, counts)
+found = audit_accumulation(accumulated, parts, counts=counts)
 print(found)
 
 # %% [markdown]
@@ -77,7 +77,7 @@ for micro_batch in micro_batches:
     total, n = summed_gradient(theta, micro_batch)
     accumulated += total / global_count  # loss.sum() / global_count
 
-mended = audit_accumulation(accumulated, parts, counts)
+mended = audit_accumulation(accumulated, parts, counts=counts)
 print(mended.verdict.value)
 
 # %% [markdown]
@@ -116,7 +116,7 @@ print(f"parameters apart by    {apart:.0%}")
 # %%
 full, n = summed_gradient(np.zeros(16), sequences)
 assert found.verdict.value == "mean of means"
-assert np.allclose(found.implied, 1 / K, rtol=1e-9)
+assert np.allclose(found.weights, 1 / K, rtol=1e-9)
 assert mended.verdict.value == "exact"
 assert np.allclose(accumulated, full / n, rtol=1e-12, atol=1e-15)
 assert mean_loss(right) < mean_loss(wrong) < mean_loss(np.zeros(16))

@@ -1,8 +1,24 @@
-"""The audit: read off anybody's accumulated gradient how it weighs its parts."""
+"""The audit: read off anybody's accumulated gradient how it weighs its parts.
 
-from gradexplain.audit.case import Verdict
-from gradexplain.audit.check import assert_accumulates, audit_accumulation
-from gradexplain.audit.report import Report
-from gradexplain.audit.sketches import Sketch, sketch
+A gradient goes one way through three rooms. `read` streams gradients into inner products and solves
+them for weights, `judge` compares weights with what they should be and comes to one finding, `tell`
+puts the finding into words. `api.py` leads it through; `given.py` checks what a user says of it.
+"""
 
-__all__ = ["Report", "Sketch", "Verdict", "assert_accumulates", "audit_accumulation", "sketch"]
+from gradexplain.audit.api import assert_accumulates, audit_accumulation
+from gradexplain.audit.given import PerWorker, Term, Update
+from gradexplain.audit.judge.case import Verdict
+from gradexplain.audit.read.sketches import Sketch, sketch
+from gradexplain.audit.tell.report import Report
+
+__all__ = [
+    "PerWorker",
+    "Report",
+    "Sketch",
+    "Term",
+    "Update",
+    "Verdict",
+    "assert_accumulates",
+    "audit_accumulation",
+    "sketch",
+]

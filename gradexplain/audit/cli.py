@@ -2,31 +2,45 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from gradexplain.audit.check import audit_accumulation
-from gradexplain.audit.files import Stored, open_arrays
-from gradexplain.audit.report import Report
+from gradexplain.audit.api import audit_accumulation
+from gradexplain.audit.given import PerWorker, Term, Update
+from gradexplain.audit.read.files import Stored, open_arrays
+from gradexplain.audit.tell.report import Report
 
 HELP = """\
-The file holds the gradients of one optimiser step, by name:
+The file holds the gradients of one optimizer step, by name:
 
-  accumulated/NAME   what the optimiser was handed, for each parameter NAME
+  accumulated/NAME   what the optimizer was handed, for each parameter NAME
   parts/0/NAME …     the gradient of each part's own mean loss, at the same parameters
   counts             how many targets each part's mean is over
   full/NAME          optional: the gradient of the whole batch's loss
   groups             optional: a number per part, such as its worker
+  expect             optional: the weights that are meant, a number per part
+  also/WHAT          optional: other counts, such as sequences, a number per part
   again/NAME         optional: the first part computed once more
   extra/WHAT/NAME    optional: other gradients that may be in it, such as the parameters
 
+Instead of accumulated/NAME, one gradient per worker, or the parameters around a step of plain SGD:
+  workers/0/NAME …
+  before/NAME, after/NAME, learning_rate
+
+Further terms of the loss, each with counts of its own:
+  terms/WHAT/parts/0/NAME …, terms/WHAT/counts, terms/WHAT/weight (optional)
+
 PyTorch, collecting after each backward pass of a part by itself (zero the gradients before it):
-  step |= {f"parts/{k}/{n}": p.grad.clone() for n, p in model.named_parameters()}
-and, of the loop that is to be audited, before its optimiser steps:
-  step |= {f"accumulated/{n}": p.grad for n, p in model.named_parameters()}
+  trained = [(n, p) for n, p in model.named_parameters() if p.grad is not None]
+  step |= {f"parts/{k}/{n}": p.grad.clone() for n, p in trained}
+and, of the loop to be audited, before its optimizer steps:
+  step |= {f"accumulated/{n}": p.grad for n, p in trained}
   step["counts"] = torch.tensor(counts)
   safetensors.torch.save_file(step, "step.safetensors")
 
@@ -45,27 +59,47 @@ Keras (TensorFlow), with gradients as lists in the order of model.trainable_vari
   for k, g in enumerate(part_grads): step |= named(f"parts/{k}", g)
   np.savez("step.npz", **step)
 
-Exit status: 0 exact; 1 wrong or unexplained; 2 can't tell, or the file can't be used.
+Exit status: 0 exact; 1 wrong; 2 the file or an option cannot be used; 3 cannot tell.
 """
+
+
+UNUSABLE = 2  # as argparse has it
+STATUS = {True: 0, False: 1, None: 3}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = vars(_parser().parse_args(arguments))
+    as_json, path = options.pop("json"), options.pop("file")
     try:
-        report = audit_file(options.file, options.expect_factor, options.arithmetic)
+        report = audit_file(path, **options)
     except (OSError, TypeError, ValueError) as error:
         print(f"gradexplain: {error}", file=sys.stderr)  # noqa: T201 - a command prints
-        return 2
-    text = json.dumps(report.to_dict(), indent=2) if options.json else str(report)
-    print(text)  # noqa: T201 - a command prints
-    return report.code
+        return UNUSABLE
+    try:
+        text = json.dumps(report.to_dict(), indent=2) if as_json else str(report)
+        print(text, flush=True)  # noqa: T201 - a command prints
+    except BrokenPipeError:  # the reader has seen enough, as in `| head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return STATUS[report.ok]
 
 
 def audit_file(
-    path: str | Path, expect_factor: float = 1.0, arithmetic: str | None = None
+    path: str | Path,
+    *,
+    reduction: Literal["mean", "sum"] = "mean",
+    expect: str | None = None,
+    expect_factor: float = 1.0,
+    arithmetic: str | None = None,
 ) -> Report:
     """Audit the step that a .npz or .safetensors file holds; `main`'s help says how it is named.
+
+    Args:
+        path: the file.
+        reduction: as for `audit_accumulation`, as are the next three.
+        expect: "target" or "part"; weights come from the file.
+        expect_factor: a factor that is meant.
+        arithmetic: the coarsest type that was computed in.
 
     Raises:
         OSError: there is no such file, or it can't be read.
@@ -80,35 +114,80 @@ def audit_file(
     >>> step["accumulated/w"] = step["parts/0/w"] + step["parts/1/w"]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.savez(f"{folder}/step.npz", counts=[10, 90], **step)
-    ...     print(audit_file(f"{folder}/step.npz").says)
+    ...     print(audit_file(f"{folder}/step.npz").claim)
     A weighs every part alike, times 2.
     """
-    step = open_arrays(path)
-    known = ("accumulated", "parts", "counts", "full", "groups", "again", "extra")
-    strange = next((name for name in step if name.split("/")[0] not in known), None)
+    step, file = open_arrays(path), Path(path).name
+    strange = next((name for name in step if name.split("/")[0] not in _NAMES), None)
     if strange is not None:
         raise ValueError(
-            f"{Path(path).name} must name its arrays accumulated/…, parts/0/…, counts, full/…, "
-            f"groups, again/… or extra/…/…, not {strange!r}"
+            f"{file} must name its arrays {', '.join(_NAMES)}, each with what follows it, "
+            f"not {strange!r}"
         )
-    extra = dict.fromkeys(name.split("/")[1] for name in step if name.startswith("extra/"))
+    weights = _numbers(step, "expect")
+    if weights is not None and expect is not None:
+        raise ValueError(f"{file} holds weights under 'expect', so --expect {expect} has no place")
     return audit_accumulation(
-        _needed(step, "accumulated", path),
-        _parts(step, path),
+        _accumulated(step, file),
+        _numbered(step, "parts", file),
         counts=_numbers(step, "counts"),
         full=step.under("full") or None,
+        reduction=reduction,
         groups=_numbers(step, "groups"),
+        terms={what: _term(step, what, file) for what in _inside(step, "terms")},
+        also={what: _numbers(step, f"also/{what}") or [] for what in _inside(step, "also")},
         again=step.under("again") or None,
-        extra={name: step.under(f"extra/{name}") for name in extra},
+        extra={what: step.under(f"extra/{what}") for what in _inside(step, "extra")},
+        expect=weights if weights is not None else expect or "target",
         expect_factor=expect_factor,
         arithmetic=arithmetic,
     )
+
+
+_NAMES = (
+    *("accumulated", "workers", "before", "after", "learning_rate", "parts", "counts", "full"),
+    *("groups", "expect", "also", "terms", "again", "extra"),
+)
+
+
+def _accumulated(step: Stored, file: str) -> object:
+    """Return A, in whichever of its three forms the file has it."""
+    forms = [name for name in ("accumulated", "workers", "before") if step.under(name)]
+    forms += [] if step.under("workers") or not _inside(step, "workers") else ["workers"]
+    if len(forms) != 1:
+        given = " and ".join(forms) or "none of them"
+        raise ValueError(
+            f"{file} must hold one of accumulated/…, workers/0/… or before/…, not {given}"
+        )
+    if forms == ["workers"]:
+        return PerWorker(_numbered(step, "workers", file))
+    if forms == ["before"]:
+        rate = _numbers(step, "learning_rate")
+        if rate is None or len(rate) != 1:
+            raise ValueError(f"{file} must hold one number under 'learning_rate' beside before/…")
+        return Update(step.under("before"), _needed(step, "after", file), rate[0])
+    return step.under("accumulated")
+
+
+def _term(step: Stored, what: str, file: str) -> Term:
+    weight = _numbers(step, f"terms/{what}/weight")
+    counts = _numbers(step, f"terms/{what}/counts")
+    if counts is None:
+        raise ValueError(f"{file} must hold 'terms/{what}/counts', but it has no such array")
+    parts = _numbered(step, f"terms/{what}/parts", file)
+    return Term(parts, counts, None if weight is None else weight[0])
+
+
+def _inside(step: Stored, prefix: str) -> list[str]:
+    """Return the names that follow a prefix, each once."""
+    return list(dict.fromkeys(name.split("/")[1] for name in step if name.startswith(f"{prefix}/")))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gradexplain", description="Which averages commute with the gradient."
     )
+    parser.add_argument("--version", action="version", version=version("gradexplain"))
     commands = parser.add_subparsers(required=True, metavar="command")
     audit = commands.add_parser(
         "audit",
@@ -120,6 +199,14 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("file", help="a .npz or .safetensors file")
     audit.add_argument("--json", action="store_true", help="write the report as JSON")
     audit.add_argument(
+        "--reduction", choices=("mean", "sum"), default="mean", help="what each part is of its loss"
+    )
+    audit.add_argument(
+        "--expect",
+        choices=("target", "part"),
+        help="what is meant to count alike (default: target)",
+    )
+    audit.add_argument(
         "--expect-factor", type=float, default=1.0, metavar="S", help="a factor that is meant"
     )
     audit.add_argument(
@@ -128,30 +215,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _needed(step: Stored, name: str, path: str | Path) -> Stored:
+def _needed(step: Stored, name: str, file: str) -> Stored:
     found = step.under(name)
     if not found:
-        raise ValueError(f"{Path(path).name} must hold {name!r}, but it has no such array")
+        raise ValueError(f"{file} must hold {name!r}, but it has no such array")
     return found
 
 
-def _parts(step: Stored, path: str | Path) -> list[Stored]:
-    """Return parts/0, parts/1, …, none missing."""
-    found = {name.split("/")[1] for name in step if name.startswith("parts/")}
+def _numbered(step: Stored, prefix: str, file: str) -> list[Stored]:
+    """Return prefix/0, prefix/1, …, none missing."""
+    depth = prefix.count("/") + 1
+    found = {name.split("/")[depth] for name in step if name.startswith(f"{prefix}/")}
     places = [str(k) for k in range(len(found))]
     if not found or found != set(places):
         raise ValueError(
-            f"{Path(path).name} must hold parts/0, parts/1, … without a gap, "
+            f"{file} must hold {prefix}/0, {prefix}/1, … without a gap, "
             f"not {', '.join(sorted(found)) or 'none'}"
         )
-    return [step.under(f"parts/{k}") for k in places]
+    return [step.under(f"{prefix}/{k}") for k in places]
 
 
 def _numbers(step: Stored, name: str) -> list[float] | None:
     if name not in step:
         return None
     return [float(value) for value in np.atleast_1d(np.asarray(step[name])).tolist()]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

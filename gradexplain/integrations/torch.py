@@ -166,7 +166,9 @@ class Step:
             held = {name: self.held.get(name) for name in self.handed}
             options["extra"] = {"gradients held before": held, **(options.get("extra") or {})}
         options.setdefault("arithmetic", self.arithmetic)
-        report = audit_accumulation(self.handed, [g for g, _ in parts], counts, whole, **options)
+        report = audit_accumulation(
+            self.handed, [g for g, _ in parts], counts=counts, full=whole, **options
+        )
         return replace(report, notes=(*report.notes, *notes))
 
     def _check(self, K: int) -> None:

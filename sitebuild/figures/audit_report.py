@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from gradexplain import plotting
 from gradexplain.audit import Report, audit_accumulation
+from gradexplain.audit.tell.words import TITLES
 
 
 def audit_report_data(seed: int = 0) -> Report:
@@ -17,4 +18,4 @@ def audit_report_data(seed: int = 0) -> Report:
 def audit_report() -> Figure:
     """Draw it."""
     found = audit_report_data()
-    return plotting.audit_report(found.ratios, found.verdict.value)
+    return plotting.audit_report(found.ratios, TITLES[found.verdict])

@@ -28,7 +28,7 @@ def audited(module: str, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         situation = getattr(case, name)
         caught = situation()
         report = audit_accumulation(
-            caught.accumulated, caught.parts, caught.counts, full=caught.full
+            caught.accumulated, caught.parts, counts=caught.counts, full=caught.full
         )
         yield {
             "package": case.PACKAGE,

@@ -51,8 +51,8 @@ def audit(
 def test_the_loop_over_k_reads_as_a_mean_of_means() -> None:
     report = audit(language_model(), over_k)
     assert report.verdict.value == "mean of means"
-    assert report.implied == pytest.approx([0.25] * 4, abs=1e-5)
-    assert report.right == pytest.approx(RIGHT)
+    assert report.weights == pytest.approx([0.25] * 4, abs=1e-5)
+    assert report.expected == pytest.approx(RIGHT)
 
 
 def test_the_loop_over_the_count_reads_as_exact() -> None:
@@ -236,7 +236,7 @@ def test_gradients_zeroed_each_time_read_as_dropped() -> None:
         optimizer.step()
     report = step.audit(lambda batch: mean_loss(model, batch), BATCHES, COUNTS)
     assert report.verdict.value == "dropped"
-    assert report.implied[:3] == pytest.approx([0] * 3, abs=1e-6)
+    assert report.weights[:3] == pytest.approx([0] * 3, abs=1e-6)
 
 
 def test_gradients_left_over_read_as_an_extra_term() -> None:

@@ -26,7 +26,7 @@ def test_the_trainer_reads_as_its_release_does(folder: str) -> None:
     report = audit_trainer(make_trainer(Trainer, folder))
     assert report.verdict.value == ("mean of means" if OLD else "exact")
     if OLD:
-        assert report.implied == pytest.approx([0.25] * 4, abs=1e-5)
+        assert report.weights == pytest.approx([0.25] * 4, abs=1e-5)
     assert len(set(report.counts or ())) > 1
 
 

@@ -1,6 +1,7 @@
 """JAX: each device's shards are sketched where they lie, and one `psum` gives the report."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -28,7 +29,8 @@ def audit_shards(
     """
     gradients = [*parts, accumulated]
     devices, (axis,) = list(mesh.devices.flat), mesh.axis_names
-    rows = np.stack([[sketch_on(device, g) for g in gradients] for device in devices])
+    shards = [[sketch_on(device, g) for g in gradients] for device in devices]
+    rows = np.stack([[shard.values for shard in each] for each in shards])
     spread = jax.device_put(rows, NamedSharding(mesh, PartitionSpec(axis)))
 
     def add_up(mine: jax.Array) -> jax.Array:
@@ -37,11 +39,12 @@ def audit_shards(
     total = shard_map(add_up, mesh=mesh, in_specs=PartitionSpec(axis), out_specs=PartitionSpec())(
         spread
     )
-    *sketches, last = (Sketch(row) for row in np.asarray(total))
-    return audit_accumulation(last, sketches, counts)
+    first = shards[0][0]
+    *sketches, last = (replace(first, values=row) for row in np.asarray(total))
+    return audit_accumulation(last, sketches, counts=counts)
 
 
-def sketch_on(device: jax.Device, gradient: Gradient) -> np.ndarray:
+def sketch_on(device: jax.Device, gradient: Gradient) -> Sketch:
     """Sketch what one device holds of a gradient; of what several hold alike, the first's."""
     held: dict[str, Any] = {}
     offsets: dict[str, Any] = {}
@@ -51,4 +54,6 @@ def sketch_on(device: jax.Device, gradient: Gradient) -> np.ndarray:
                 held[name] = np.asarray(shard.data)
                 corner = tuple(part.start or 0 for part in shard.index)
                 offsets[name] = (corner, array.shape)
-    return sketch(held, SIZE, offsets=offsets).values if held else np.zeros(SIZE)
+    if not held:
+        return Sketch(np.zeros(SIZE), seed=0, dtype="float64", numbers=0)
+    return sketch(held, SIZE, offsets=offsets)

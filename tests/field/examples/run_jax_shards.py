@@ -34,5 +34,5 @@ accumulated, own = state.inner_opt_state, parts(at, batches)
 if len(own[0]["hidden"].sharding.device_set) != 4:
     raise AssertionError("the gradients are not spread over the devices")
 sketched = audit_shards(accumulated, own, COUNTS, mesh)
-whole = audit_accumulation(accumulated, own, COUNTS)
+whole = audit_accumulation(accumulated, own, counts=COUNTS)
 json.dump([sketched.to_dict(), whole.to_dict()], sys.stdout)

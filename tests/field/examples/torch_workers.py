@@ -6,6 +6,7 @@ every gradient, it fills each row with its shard's sketch. What all workers hold
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,11 +23,12 @@ SIZE = 4093
 def audit_data_parallel(accumulated: Gradient, part: Gradient, count: int) -> Report:
     """Audit what the all-reduce of the gradients made; this worker's part is its own mean's."""
     rank, workers = dist.get_rank(), dist.get_world_size()
+    mine = sketch(part, SIZE)
     rows, counts = np.zeros((workers + 1, SIZE)), np.zeros(workers)
-    rows[rank], counts[rank] = sketch(part, SIZE).values, count
+    rows[rank], counts[rank] = mine.values, count
     if rank == 0:  # after the all-reduce, every worker holds the same A
         rows[-1] = sketch(accumulated, SIZE).values
-    return _report(rows, counts)
+    return _report(rows, counts, mine)
 
 
 def audit_sharded(
@@ -37,12 +39,14 @@ def audit_sharded(
 ) -> Report:
     """Audit shards; `offsets` says where this worker's begin in the flattened whole."""
     gradients = [*parts, accumulated]
-    rows = np.stack([sketch(shard, SIZE, offsets=offsets).values for shard in gradients])
-    return _report(rows, np.array(counts) if dist.get_rank() == 0 else np.zeros(len(counts)))
+    mine = [sketch(shard, SIZE, offsets=offsets) for shard in gradients]
+    rows = np.stack([each.values for each in mine])
+    own = np.array(counts) if dist.get_rank() == 0 else np.zeros(len(counts))
+    return _report(rows, own, mine[0])
 
 
-def _report(rows: np.ndarray, counts: np.ndarray) -> Report:
+def _report(rows: np.ndarray, counts: np.ndarray, mine: Sketch) -> Report:
     table = torch.from_numpy(np.column_stack([rows, np.append(counts, 0.0)]))
     dist.all_reduce(table)  # the one message: sketches and counts of all workers, added up
-    *parts, accumulated = (Sketch(row) for row in table[:, :-1].numpy())
-    return audit_accumulation(accumulated, parts, table[:-1, -1].tolist())
+    *parts, accumulated = (replace(mine, values=row) for row in table[:, :-1].numpy())
+    return audit_accumulation(accumulated, parts, counts=table[:-1, -1].tolist())

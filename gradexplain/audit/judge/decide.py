@@ -1,0 +1,391 @@
+"""The decision: which simple story the weights tell, and no more than they tell.
+
+`ORDER` lists the steps; the first with something to say decides. A step says nothing that a later
+one could contradict. "Fits" (weights.py) is loose or sharp: loosely, what is left over lies within
+the tolerances; sharply, each weight that could be read is also right by itself, within its own
+uncertainty. To name a weighting takes a sharp fit.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from gradexplain.audit.judge.case import Case, Evidence, Finding, Full, Note, Verdict, note
+from gradexplain.audit.judge.factors import factor_names
+from gradexplain.audit.judge.outside import extra_term, is_off, strays, unexplained
+from gradexplain.audit.judge.patterns import patterns
+from gradexplain.audit.judge.sums import determined_sums
+from gradexplain.audit.judge.weightings import kept_proportions, left_out, named_weightings
+from gradexplain.audit.judge.weights import Vector
+
+_TEN = 10  # a mistake is named if its effect is so many times what lies outside the span
+_CLEAR = 2  # a weight is clearly off by so many times its uncertainty
+_HALF = 0.5  # with more than this share unread, no part is said to be missing
+_LITTLE = 0.1  # parts that weigh less than this share together may stay unread
+
+
+def decide(case: Case) -> Finding:
+    """Return the first finding, in `ORDER`."""
+    return next(found for step in ORDER if (found := step(case)) is not None)
+
+
+def _all_zero(case: Case) -> Finding | None:
+    """Every part is zero: no weight leaves a trace."""
+    if np.any(np.diag(case.weights.metric) > 0):
+        return None
+    return unexplained(case) if case.beyond else Finding(Verdict.AMBIGUOUS, note("all zero"))
+
+
+def _not_reproducible(case: Case) -> Finding | None:
+    """The first part, computed again, differs: nothing can be compared."""
+    if case.evidence is None or case.evidence.repeat == 0:
+        return None
+    return Finding(Verdict.NOT_REPRODUCIBLE, note("repeat", share=case.evidence.repeat))
+
+
+def _workers_disagree(case: Case) -> Finding | None:
+    """The workers' optimizers are handed different gradients."""
+    if case.evidence is None or not case.evidence.disagree:
+        return None
+    return Finding(Verdict.WORKERS_DISAGREE, note("workers disagree"))
+
+
+def _against_full(case: Case) -> Finding | None:
+    """The full gradient F is no mean of the parts, or a mean by other weights than expected."""
+    full = case.evidence.full if case.evidence else None
+    if full is None:
+        return None
+    as_expected = full.weights.fits(case.expected, sharply=False)
+    if full.outside > full.outer:
+        return _full_outside(case, full, as_expected=as_expected)
+    enough = case.evidence is None or case.evidence.enough
+    return None if case.counts is None or as_expected or not enough else _counts_differ(case, full)
+
+
+def _too_few_numbers(case: Case) -> Finding | None:
+    """With fewer than ten numbers to spare beyond the parts' rank, any A could be matched."""
+    evidence = case.evidence
+    if evidence is None or evidence.enough:
+        return None
+    fitting = case.weights.fits(case.expected, sharply=False)
+    return Finding(
+        Verdict.AMBIGUOUS,
+        note("too few numbers", rank=evidence.rank, spread=evidence.spread),
+        notes=(note("consistent"),) if fitting else (),
+    )
+
+
+def _by_term(case: Case) -> Finding | None:
+    """Each term of the loss by itself; the whole is right if all of them are."""
+    names = list(dict.fromkeys(case.parts.terms))
+    if len(names) < 2:
+        return None
+    found = {name: _of_term(case, name) for name in names}
+    wrong = [n for n in names if found[n].ok is False] or [n for n in names if not found[n].ok]
+    right = tuple(n for n in names if found[n].ok)
+    claim = note(
+        "terms", wrong=tuple((n, found[n].verdict, found[n].factor) for n in wrong), right=right
+    )
+    verdict = found[wrong[0]].verdict if wrong else Verdict.EXACT
+    factor = found[wrong[0]].factor if wrong else 1.0
+    return Finding(verdict, claim, factor, terms=tuple(found.items()))
+
+
+def _of_term(case: Case, name: str) -> Finding:
+    """Decide one term; where it has no weight to be held to, any common factor passes."""
+    found = decide(case.only(name))
+    if name in case.parts.unweighted and found.verdict is Verdict.RESCALED:
+        return Finding(Verdict.EXACT, note("proportions only", factor=found.factor))
+    return found
+
+
+def _exact(case: Case) -> Finding | None:
+    """A is the expected mean, as a whole and in each parameter.
+
+    If a known mistake would have looked the same on this batch, nothing is said to be right. With
+    equal counts a mean of means is no mistake; a note says that it could not have been seen.
+    """
+    read = case.weights
+    if case.beyond or not read.fits(case.expected) or strays(case):
+        return None
+    alike = [
+        note("also", weighting=name) for _, name, w in named_weightings(case)[1:] if read.fits(w)
+    ]
+    alike += [note("also without", parts=parts) for parts in left_out(case)]
+    if len(case.expected) == 1 and not case.parts.unweighted:
+        alike = [note("also any mean")]
+    if read.cancels(case.expected):
+        alike.append(note("also any factor"))
+    if alike:
+        return Finding(Verdict.AMBIGUOUS, note("exact or other"), notes=tuple(alike))
+    even = np.full_like(case.expected, 1 / len(case.expected))
+    equal = case.parts.intended in {"target", "full"} and case.same(
+        case.expected / case.expected.sum(), even
+    )
+    claim = note("exact", intended=case.parts.intended)
+    notes = (*((note("equal counts"),) if equal else ()), *_but_unread(case))
+    return Finding(Verdict.EXACT, claim, notes=notes)
+
+
+def _sums(case: Case) -> Finding | None:
+    """Each part weighs 1/n: right if the parts are gradients of sums, wrong if of means."""
+    if (
+        case.counts is None
+        or not case.parts.means
+        or case.parts.intended != "target"
+        or case.beyond
+    ):
+        return None
+    n = float(case.counts.sum())
+    full = case.evidence.full if case.evidence else None
+    if not case.weights.fits(np.full_like(case.counts, 1 / n)):
+        return None
+    return Finding(Verdict.PARTS_ARE_SUMS, note("sums", n=n, full=full is not None))
+
+
+def _outside(case: Case) -> Finding | None:
+    """A holds more than the parts, as a whole or in one parameter.
+
+    Named first: parameters that fit each by itself, extra columns that explain it, parts that are
+    small. The rest may still be a mistake, beside a remainder.
+    """
+    evidence = case.evidence
+    if evidence is None or not (case.beyond or (case.weights.fits(case.expected) and strays(case))):
+        return None
+    explained = None if evidence.sketched else _uneven(case) or extra_term(case)
+    if explained is not None:
+        return explained
+    if evidence.hidden_fit:
+        hidden = tuple(np.flatnonzero(evidence.hidden).tolist())
+        return Finding(Verdict.AMBIGUOUS, note("hidden", parts=hidden))
+    return _with_a_remainder(case, evidence) if case.beyond else unexplained(case)
+
+
+def _with_a_remainder(case: Case, evidence: Evidence) -> Finding:
+    """Name a mistake with ten times the effect of what lies outside; else ask how that came about.
+
+    What is left may be an arithmetic that was not declared, before it is anything else.
+    """
+    inside = next(found for step in IN_THE_SPAN if (found := step(case)) is not None)
+    effect = case.weights.size(case.weights.values - case.expected)
+    if inside.ok is False and effect >= _TEN * evidence.outside:
+        return inside.with_notes(
+            note("remainder", share=evidence.share),
+            *(
+                (note("remainder arithmetic", types=evidence.plausible),)
+                if evidence.plausible
+                else ()
+            ),
+        )
+    if evidence.plausible:
+        claim = note("arithmetic", share=evidence.share, types=evidence.plausible)
+        right = (note("right inside"),) if case.weights.fits(case.expected) else ()
+        return Finding(Verdict.AMBIGUOUS, claim, notes=right)
+    return unexplained(case)
+
+
+def _nothing_left(case: Case) -> Finding | None:
+    """A is zero, or next to zero, or holds nothing of these parts."""
+    zero = np.zeros_like(case.expected)
+    if case.evidence is not None and case.evidence.zero:
+        return Finding(Verdict.DROPPED, note("nothing"), factor=0.0)
+    if case.evidence is not None and case.evidence.short:
+        return Finding(Verdict.AMBIGUOUS, note("short"))
+    if case.weights.fits(zero) and not case.weights.unread(case.expected).any():
+        return Finding(Verdict.DROPPED, note("nothing"), factor=0.0)
+    return None
+
+
+def _up_to_a_factor(case: Case) -> Finding | None:
+    """One named weighting fits up to a factor; where several do, it stays open."""
+    fitting = []
+    for verdict, name, weights in named_weightings(case):
+        factor, uncertainty = case.weights.factor(weights)
+        if np.isfinite(uncertainty) and case.weights.fits(factor * weights):
+            fitting.append((verdict, name, weights, factor, uncertainty))
+    if len(fitting) > 1:
+        each = (note("also", weighting=name, factor=factor) for _, name, _, factor, _ in fitting)
+        return Finding(Verdict.AMBIGUOUS, note("several"), notes=tuple(each))
+    if not fitting:
+        return None
+    verdict, name, weights, factor, uncertainty = fitting[0]
+    if abs(factor - 1) <= uncertainty:
+        factor = 1.0
+    missing = [note("also without", parts=parts) for parts in left_out(case)]
+    if missing:
+        either = note("also", weighting=name, factor=factor)
+        return Finding(Verdict.AMBIGUOUS, note("several"), notes=(either, *missing))
+    names = factor_names(case, factor, uncertainty) if factor != 1 else []
+    strained = abs(factor - 1) <= _CLEAR * _relative(case) and (
+        _CLEAR * case.weights.deviation(factor * weights) > 1
+    )
+    if factor != 1 and not names and (strained or _unread_share(case) > _LITTLE):
+        return None
+    names += _but_unread(case)
+    claim = note("weighs", weighting=name, factor=factor, intended=case.parts.intended)
+    return Finding(verdict, claim, factor, tuple(names))
+
+
+def _dropped(case: Case) -> Finding | None:
+    """Some weights are zero, and not what they should be; the others keep their proportions."""
+    kept, gone = None, _off_and_zero(case, case.weights.level * case.expected)
+    if gone.any() and _unread_share(case) <= _HALF:
+        kept = kept_proportions(case, gone)
+    if kept is not None:  # what they should be depends on the factor of the others
+        gone = _off_and_zero(case, kept[2] * case.expected)
+        kept = kept_proportions(case, gone) if gone.any() else None
+    if kept is None:
+        return None
+    name, rest, factor, uncertainty = kept
+    factor = 1.0 if abs(factor - 1) <= uncertainty else factor
+    whole = case.expected.sum()
+    renormalized = abs(factor * rest.sum() - whole) <= uncertainty * rest.sum()
+    claim = note(
+        "dropped",
+        parts=tuple(np.flatnonzero(gone).tolist()),
+        weighting=name,
+        factor=factor,
+        renormalized=renormalized,
+    )
+    names = factor_names(case, factor, uncertainty) if factor != 1 and not renormalized else []
+    if np.flatnonzero(~gone).tolist() == [len(gone) - 1]:
+        names.insert(0, note("only the last"))
+    return Finding(Verdict.DROPPED, claim, factor, (*names, *_but_unread(case)))
+
+
+def _off_and_zero(case: Case, expected: Vector) -> npt.NDArray[np.bool_]:
+    """Tell which weights can be zero, but not half of what they should be."""
+    uncertainty = case.weights.uncertainty(np.zeros_like(expected))
+    zero = np.abs(case.weights.values) <= uncertainty
+    return zero & (np.abs(expected) > 2 * uncertainty)
+
+
+def _near(case: Case) -> Finding | None:
+    """No named weighting fits sharply, but nothing is clearly off, or only what may be missing."""
+    near = case.weights.fits(case.expected, sharply=False)
+    clear = case.weights.deviation(case.expected) >= _CLEAR and _unread_share(case) <= _LITTLE
+    zero = np.abs(case.weights.values) <= case.weights.uncertainty(0 * case.expected)
+    doubtful = zero & (case.expected != 0)
+    if doubtful.any() and kept_proportions(case, doubtful) is not None:
+        parts = tuple(np.flatnonzero(doubtful).tolist())
+        return Finding(Verdict.AMBIGUOUS, note("lacking", parts=parts))
+    return Finding(Verdict.AMBIGUOUS, note("near")) if near and not clear else None
+
+
+def _uncertain(case: Case) -> Finding | None:
+    """Weights are uncertain by a quarter of themselves: say which sums of weights are not."""
+    if _unread_share(case) <= _LITTLE:
+        return None
+    lost = np.flatnonzero(case.weights.unread(case.expected))
+    claim = note("uncertain", parts=tuple(lost.tolist()))
+    return Finding(Verdict.AMBIGUOUS, claim, notes=tuple(determined_sums(case, lost)))
+
+
+def _unread_share(case: Case) -> float:
+    """Return what the parts that could not be read should weigh, as a share of all."""
+    sizes = np.abs(case.expected)
+    return float(sizes[case.weights.unread(case.expected)].sum() / sizes.sum())
+
+
+def _relative(case: Case) -> float:
+    """Return how far the weights that could be read may be off, as a share of themselves."""
+    read = ~case.weights.unread(case.expected) & (case.expected != 0)
+    shares = case.weights.uncertainty(case.expected)[read] / np.abs(case.expected[read])
+    return float(shares.max(initial=0.0))
+
+
+def _but_unread(case: Case) -> tuple[Note, ...]:
+    unread = np.flatnonzero(case.weights.unread(case.expected) & (case.expected != 0))
+    return (note("but unread", parts=tuple(unread.tolist())),) if unread.size else ()
+
+
+def _reweighted(case: Case) -> Finding:
+    """Anything else: with the patterns that are known."""
+    notes = (*patterns(case), *_but_unread(case))
+    return Finding(Verdict.REWEIGHTED, note("reweighted"), notes=notes)
+
+
+def _uneven(case: Case) -> Finding | None:
+    """Decide each parameter by itself; one too small to be read follows the others."""
+    off, readings = strays(case), {}
+    for name, part in case.parameters():
+        found = decide(part.without_full())
+        unclear = found.verdict is Verdict.AMBIGUOUS and name in off
+        foreign = found.verdict in {Verdict.UNEXPLAINED, Verdict.EXTRA_TERM}
+        outside = part.evidence.outside if part.evidence else 0.0
+        if unclear or (foreign and is_off(part, outside)):
+            return None
+        if found.verdict is not Verdict.AMBIGUOUS and not foreign:
+            readings[name] = found
+    if len({(found.verdict, f"{found.factor:.4g}") for found in readings.values()}) < 2:
+        return None
+    return Finding(Verdict.UNEVEN, note("uneven"), parameters=tuple(readings.items()))
+
+
+def _full_outside(case: Case, full: Full, *, as_expected: bool) -> Finding | None:
+    """Say how A stands to an F outside the span: beyond any arithmetic, F is no mean."""
+    if full.meets:
+        return Finding(Verdict.EXACT, note("is full"), notes=(note("full outside"),))
+    if full.multiple is not None:
+        names = factor_names(case, *full.multiple)
+        claim = note("multiple of full", factor=full.multiple[0])
+        found = Finding(Verdict.RESCALED, claim, full.multiple[0], tuple(names))
+    elif not full.plausible:
+        found = Finding(Verdict.NOT_A_MEAN, note("not a mean"))
+    elif as_expected:
+        return None
+    else:
+        claim = note("full and arithmetic", types=full.plausible)
+        found = Finding(Verdict.AMBIGUOUS, claim)
+    return found.with_notes(*_by_counts(case))
+
+
+def _counts_differ(case: Case, full: Full) -> Finding:
+    """Say that F weighs the parts by other weights than their counts."""
+    n = float(case.counts.sum()) if case.counts is not None else 0.0
+    if case.parts.means and full.weights.fits(np.full_like(case.expected, 1 / n)):
+        found = Finding(Verdict.PARTS_ARE_SUMS, note("full of sums", n=n))
+    else:
+        weights = tuple(full.weights.values.tolist())
+        found = Finding(Verdict.COUNTS_DIFFER, note("counts differ", weights=weights))
+    if full.meets:
+        return Finding(
+            found.verdict, found.claim, notes=(note("is full, counts wrong"),), conclusive=False
+        )
+    if full.multiple is not None:
+        found = found.with_notes(note("multiple of full too", factor=full.multiple[0]))
+    return found.with_notes(*_by_counts(case))
+
+
+def _by_counts(case: Case) -> tuple[Note, ...]:
+    """Say how A stands to the weights expected by the counts, beside what F says."""
+    if case.counts is None:
+        return ()
+    found = decide(case.without_full())
+    return (note("by counts", verdict=found.verdict, claim=found.claim, factor=found.factor),)
+
+
+Step = Callable[[Case], Finding | None]
+
+IN_THE_SPAN: tuple[Step, ...] = (
+    _nothing_left,
+    _up_to_a_factor,
+    _dropped,
+    _near,
+    _uncertain,
+    _reweighted,
+)
+
+ORDER: tuple[Step, ...] = (
+    _all_zero,
+    _not_reproducible,
+    _workers_disagree,
+    _against_full,
+    _too_few_numbers,
+    _by_term,
+    _exact,
+    _sums,
+    _outside,
+    *IN_THE_SPAN,
+)

@@ -1,0 +1,1 @@
+"""Gradients in, inner products and weights out; NumPy only."""

@@ -1,0 +1,147 @@
+"""The inner products of all gradients, streamed: a block of each in memory, never the gradients."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gradexplain.audit.read.arithmetic import UNITS, arithmetic_of, coarsest
+from gradexplain.audit.read.sources import Sources
+from gradexplain.audit.read.tensors import Tensor
+from gradexplain.audit.read.walk import check_finite, walk
+
+Vector = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
+_BLOCK = 1 << 14  # numbers of each gradient that are held in float64 at a time
+_LEAST = 256  # but no fewer than these
+_STRIPE = 4  # rows multiplied by those from them on: half the products, at full speed
+_ROOM = 180_000  # numbers of all of them together
+SPARE = 10  # equations that must be left over once the parts' weights are chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Gram:
+    """Inner products of the rows, one matrix per parameter, (T, R, R).
+
+    The rows are those of `Sources`: the K parts, then A − B for each worker, then F − B, the first
+    part computed again minus itself, and the extra columns. B = Σ bₖ gₖ is where the weights are
+    measured from: the differences are taken number by number in float64, so nothing cancels later.
+    """
+
+    products: npt.NDArray[np.float64]
+    names: tuple[str, ...]  # of the parameters, T of them
+    sizes: tuple[int, ...]  # numbers in each
+    spreads: tuple[int, ...]  # places in each where some part is not zero, counted to `SPARE` + K
+    peaks: Vector  # the largest |A| in each
+    arithmetic: str  # the coarsest that any of them was computed in
+    inferred: bool  # whether that is coarser than every array's own type
+    roundings: Vector  # how far the parameters' rounding moves each, where A is an `Update`
+    left_out: tuple[int, ...]  # parts of count 0 that are not finite
+
+
+@dataclass(frozen=True, eq=False)
+class _Parameter:
+    """What one parameter adds to the inner products."""
+
+    product: Matrix
+    spread: int
+    peak: float
+    rounding: float
+    bad: npt.NDArray[np.bool_]
+
+
+def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram:
+    """Stream the gradients once. `base` is B's weights; `empty` tells which parts have no target.
+
+    Raises:
+        TypeError: as `walk` does.
+        ValueError: as `walk` does, or a number is not finite, but for empty parts.
+    """
+    labels, rows = list(sources.gradients), len(sources.gradients)
+    skipped = {labels[k] for k in np.flatnonzero(empty)}
+    block = np.zeros((rows, max(min(_BLOCK, _ROOM // rows), _LEAST)))
+    gradients = sources.gradients | ({"accumulated.after": sources.after} if sources.after else {})
+    names, found, sizes, shown, dtypes = [], [], [], [sources.dtype], ["float64"]
+    for name, tensors in walk(gradients, sources.leader):
+        ordered = [tensors[label] for label in labels]
+        after = tensors.get("accumulated.after")
+        parameter = _stream(
+            _blocks(ordered, after, block, sources.parts), sources, base, empty, after
+        )
+        if not np.isfinite(parameter.product).all():
+            check_finite(name, {n: t for n, t in tensors.items() if n not in skipped})
+        names.append(name)
+        found.append(parameter)
+        sizes.append(max(tensor.flat.size for tensor in ordered))
+        judged = [t for row, t in enumerate(ordered) if t.present and row not in sources.extra]
+        shown += [name for name in map(arithmetic_of, judged) if name]
+        dtypes += [tensor.dtype for tensor in judged]
+    # Where the numbers of a tensor prove nothing, those of the others do.
+    arithmetic = coarsest(*shown) if len(shown) > 1 else coarsest(*dtypes, *shown)
+    bad = np.any([parameter.bad for parameter in found], axis=0)
+    products = np.array([parameter.product for parameter in found])
+    products[:, bad] = products[:, :, bad] = 0
+    return Gram(
+        products=products,
+        names=tuple(names),
+        sizes=tuple(sizes),
+        spreads=tuple(parameter.spread for parameter in found),
+        peaks=np.array([parameter.peak for parameter in found]),
+        arithmetic=arithmetic,
+        inferred=UNITS[arithmetic] > UNITS[coarsest(*dtypes, sources.dtype)],
+        roundings=np.array([parameter.rounding for parameter in found]) / sources.scale,
+        left_out=tuple(np.flatnonzero(bad).tolist()),
+    )
+
+
+@np.errstate(over="ignore", invalid="ignore")  # NaN and infinity are looked for afterwards
+def _stream(
+    blocks: Iterator[Matrix],
+    sources: Sources,
+    base: Vector,
+    empty: npt.NDArray[np.bool_],
+    after: Tensor | None,
+) -> _Parameter:
+    """Return one parameter's inner products, its largest |A|, and its places that are not zero."""
+    K, rows = sources.parts, len(sources.gradients)
+    product, peak, spread, bad = np.zeros((rows, rows)), 0.0, 0, np.zeros(rows, bool)
+    for filled in blocks:
+        for k in np.flatnonzero(empty):
+            bad[k] |= not np.isfinite(filled[k]).all()
+            filled[k] = np.where(np.isfinite(filled[k]), filled[k], 0)
+        if spread < K + SPARE:
+            spread += int(np.count_nonzero(filled[:K].any(axis=0)))
+        accumulated = filled[sources.accumulated]
+        accumulated /= sources.scale
+        peak = max(peak, float(accumulated.max()), -float(accumulated.min()))
+        mean = base @ filled[:K]
+        accumulated -= mean
+        if sources.full is not None:
+            filled[sources.full] -= mean
+        if sources.again is not None:
+            filled[sources.again] -= filled[0]
+        for row in range(0, rows, _STRIPE):
+            product[row : row + _STRIPE, row:] += filled[row : row + _STRIPE] @ filled[row:].T
+    rounding = 0.0
+    if after is not None and after.present:
+        rounding = UNITS[after.dtype] * float(np.linalg.norm(after.flat))
+    upper = np.triu(product)
+    return _Parameter(upper + np.triu(upper, 1).T, spread, peak, rounding, bad)
+
+
+def _blocks(
+    tensors: Sequence[Tensor], after: Tensor | None, block: Matrix, A: int
+) -> Iterator[Matrix]:
+    """Yield the tensors a stretch at a time, each a row of `block`, which is used again.
+
+    From row A, the parameters before an update, those after it are taken away.
+    """
+    size, width = max(tensor.flat.size for tensor in tensors), block.shape[1]
+    for start in range(0, size, width):
+        filled = block[:, : min(width, size - start)]
+        for row, tensor in enumerate(tensors):
+            filled[row] = tensor.flat[start : start + width] if tensor.present else 0
+        if after is not None and after.present:
+            filled[A] -= after.flat[start : start + width]
+        yield filled

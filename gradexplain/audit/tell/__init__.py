@@ -1,0 +1,1 @@
+"""A finding in, a report in words out; it computes nothing."""

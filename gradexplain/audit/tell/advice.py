@@ -1,0 +1,96 @@
+"""For each verdict: what to do, and which causes to look for, each with how to recognize it."""
+
+from gradexplain.audit.judge.case import Verdict
+
+TO_DO = {
+    Verdict.EXACT: "Nothing.",
+    Verdict.RESCALED: "Divide once, in one place; or pass expect_factor if the factor is meant.",
+    Verdict.MEAN_OF_MEANS: "Add up summed losses, and divide them by the count of the whole batch.",
+    Verdict.MEAN_OF_GROUP_MEANS: "Add up the counts over all groups, and divide by that total.",
+    Verdict.DROPPED: "Zero the gradients once a step, before its first part; use every part.",
+    Verdict.REWEIGHTED: "Compare the loop's weight of each part with count / total count.",
+    Verdict.WORKERS_DISAGREE: "Let the last micro-batch's forward and backward both synchronize.",
+    Verdict.UNEVEN: "Compare how the gradients listed above are added up and reduced.",
+    Verdict.EXTRA_TERM: "Read A before the optimizer adds to it; zero the gradients between steps.",
+    Verdict.COUNTS_DIFFER: "Pass the counts that the loss divides by: unmasked targets.",
+    Verdict.NOT_A_MEAN: "Don't split this loss, or compute what couples examples batch-wide.",
+    Verdict.UNEXPLAINED: "Record A and parts at the same parameters, before clipping and decay.",
+    Verdict.PARTS_ARE_SUMS: 'Pass reduction="sum" if the parts are gradients of sums.',
+    Verdict.NOT_REPRODUCIBLE: "Fix the seeds or turn off dropout, then record A and parts again.",
+    Verdict.AMBIGUOUS: "Audit a batch of parts with unequal counts and different contents.",
+}
+
+#: What to do instead, where a finding rests on one of these.
+TO_DO_FOR = {
+    "all zero": "Audit a step whose gradients are not zero.",
+    "too few numbers": "Audit with fewer parts than parameters, or with more parameters.",
+    "arithmetic": "Say which arithmetic was used, with the option named above.",
+    "full and arithmetic": "Say which arithmetic was used, with the option named above.",
+}
+
+QUESTIONS: dict[Verdict, tuple[str, ...]] = {
+    Verdict.EXACT: (),
+    Verdict.RESCALED: (
+        "Is the whole gradient clipped? Then the factor is below 1 and changes every step.",
+        "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
+        "Do workers add up where they should average? Then the factor is their number.",
+        "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
+    ),
+    Verdict.MEAN_OF_MEANS: (
+        "Is the loss a mean, divided by the number of parts? Then the weights are all 1/K.",
+        "Does an all-reduce average over workers with unequal counts?",
+        "Is every part meant to count the same? Then pass expect='part'.",
+        "Is there a factor, too? Then look for a division that is missing, or done twice.",
+    ),
+    Verdict.MEAN_OF_GROUP_MEANS: (
+        "Does each worker divide by its own count before the all-reduce averages?",
+        "Is a mean taken per sequence, or per device, before the mean of all?",
+    ),
+    Verdict.DROPPED: (
+        "Are gradients zeroed after every backward pass? Then only the last part is left.",
+        "Are the parts running totals? Zero the gradients before each part's own pass.",
+        "Is the last, short part of an epoch thrown away? Then only its weight is zero.",
+        "Does a NaN or overflow check skip parts? Then the dropped parts vary.",
+    ),
+    Verdict.REWEIGHTED: (
+        "Is there another count the loss could divide by? Pass it: also={'sequences': [...]}.",
+        "Does the loss have class weights? Then the counts are sums of weights.",
+        "Were labels counted before they are shifted, or padding counted as targets?",
+    ),
+    Verdict.WORKERS_DISAGREE: (
+        "Does no_sync cover the backward but not the forward of a micro-batch, or the wrong one?",
+        "Does one worker skip a parameter, or clip by its own norm?",
+    ),
+    Verdict.UNEVEN: (
+        "Are some parameters split over workers? Then their factor is the number of workers.",
+        "Are some parameters frozen, or clipped separately?",
+        "Are some gradients zeroed, or reduced, at another time than the rest?",
+    ),
+    Verdict.EXTRA_TERM: (
+        "Is the column the parameters? Then its coefficient is the weight decay.",
+        "Is it the gradient of the step before? At 1, it was not zeroed; below, it is momentum.",
+    ),
+    Verdict.COUNTS_DIFFER: (
+        "Are masked or padded targets counted? Count those that the loss counts.",
+        "Is the loss a function of a mean, like RMSE? Then no counts are right.",
+        "Does the loss have class weights? Then the counts are sums of weights.",
+    ),
+    Verdict.NOT_A_MEAN: (
+        "Do examples see each other (BatchNorm, contrastive losses)? Then the loss can't be split.",
+        "Is there dropout? The whole batch draws other masks: omit `full`, or turn dropout off.",
+        "Was F computed at other parameters, before or after an update?",
+    ),
+    Verdict.UNEXPLAINED: (
+        "Is there weight decay? Pass the parameters: extra={'theta': parameters}.",
+        "Momentum, or gradients not zeroed? Pass the step before: extra={'previous': gradient}.",
+        "Is there dropout or noise? Compute a part twice and pass it as `again`.",
+        "Are gradients clipped number by number, or compressed? Read A before that.",
+        "Is A a difference of parameters? Pass Update(before, after, learning_rate).",
+    ),
+    Verdict.PARTS_ARE_SUMS: (),
+    Verdict.NOT_REPRODUCIBLE: (
+        "Is there dropout? The same seed before each backward pass gives the same masks.",
+        "Is the hardware not deterministic? Then pass the arithmetic it uses, such as 'tfloat32'.",
+    ),
+    Verdict.AMBIGUOUS: (),
+}

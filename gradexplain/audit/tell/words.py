@@ -1,0 +1,143 @@
+"""The words for everything a finding can hold: titles, and one sentence per kind of note."""
+
+from gradexplain.audit.judge.case import Verdict
+
+TITLES = {
+    Verdict.EXACT: "exact",
+    Verdict.RESCALED: "rescaled",
+    Verdict.MEAN_OF_MEANS: "mean of means",
+    Verdict.MEAN_OF_GROUP_MEANS: "mean of means across groups",
+    Verdict.DROPPED: "dropped",
+    Verdict.REWEIGHTED: "reweighted",
+    Verdict.WORKERS_DISAGREE: "workers disagree",
+    Verdict.UNEVEN: "uneven across parameters",
+    Verdict.EXTRA_TERM: "an extra term",
+    Verdict.COUNTS_DIFFER: "counts are not the loss's",
+    Verdict.NOT_A_MEAN: "not a mean",
+    Verdict.UNEXPLAINED: "unexplained",
+    Verdict.PARTS_ARE_SUMS: "are the parts sums?",
+    Verdict.NOT_REPRODUCIBLE: "not reproducible",
+    Verdict.AMBIGUOUS: "ambiguous",
+}
+
+#: What each kind of weighting does, as a verb phrase whose subject is A.
+WEIGHTINGS = {
+    "expected": "is the mean gradient",
+    "alike": "weighs every part alike",
+    "groups alike": "weighs every group alike",
+    "groups and their parts alike": "weighs every group alike, and in it every part",
+    "groups rightly, their parts alike": "weighs the groups correctly, but their parts alike",
+    "other": "weighs the parts in another way",
+}
+
+INTENDED = {
+    "target": "every target alike (count / total)",
+    "part": "every part alike, as you asked",
+    "given": "the weights you gave",
+    "full": "the weights of the full gradient",
+}
+
+FACTORS = {
+    "K": "summed over the parts, never divided; or parts already divided by K",
+    "1/K": "divided by the number of parts once too often",
+    "W": "summed over the groups, never divided",
+    "1/W": "divided by the number of groups once too often",
+    "n": "summed over the targets, never divided",
+    "1/n": "divided by the total count once too often",
+    "n/K": "multiplied by the mean count",
+    "K/n": "divided by the mean count",
+    "K·W": "summed over parts and groups, never divided",
+    "1/(K·W)": "divided by parts and by groups, both once too often",
+    "K/W": "the parts per group: summed inside each group, never divided",
+    "W/K": "one over the parts per group: divided by them once too often",
+    "n/W": "the count per group, multiplied in or never divided",
+    "W/n": "divided by the count per group once too often",
+}
+
+_SETTLE = (
+    "If one of these was used, pass arithmetic={quoted}. If A is a difference of parameters, pass "
+    'Update(before, after, learning_rate). If neither, pass arithmetic="float32".'
+)
+
+SENTENCES: dict[str, str] = {
+    # what a finding rests on
+    "all zero": "Every part is zero, so no weight leaves a trace.",
+    "repeat": "The first part, computed again, differs by {share} of its length. Randomness in it "
+    "hides what the weights are.",
+    "workers disagree": "The workers end with different gradients, so their models drift apart.",
+    "not a mean": "The full gradient is no weighted sum of the parts: no weights make A right.",
+    "counts differ": "The full gradient weighs the parts differently from their counts: {weights}.",
+    "full of sums": "The full gradient weighs every part by 1/{n}, so the parts are gradients of "
+    'sums, not of means. Pass reduction="sum".',
+    "full and arithmetic": "The full gradient is no weighted sum of the parts in float32, but it "
+    "may be one in {types}. " + _SETTLE,
+    "is full": "A is the full gradient.",
+    "multiple of full": "A is {factor} times the full gradient.",
+    "too few numbers": "The parts span {rank} directions of {spread} numbers that are not zero. "
+    "With fewer than 10 numbers to spare, almost any gradient is some weighted sum of them.",
+    "exact or other": "A is the mean gradient, but on this batch a mistake would look the same.",
+    "sums": "Every part weighs 1/n = 1/{n}. If the parts are gradients of sums, A is right: pass "
+    'reduction="sum". If they are gradients of means, A is their sum over n.',
+    "unexplained": "A is no weighted sum of the parts: something else was added, or these are not "
+    "the parts that were accumulated. The weights below come closest.",
+    "hidden": "A may hold {parts}, but beside the other parts they are too small to tell.",
+    "arithmetic": "{share} of A is no weighted sum of the parts, about what {types} would leave. "
+    + _SETTLE,
+    "nothing": "A holds nothing of these parts: every one was dropped.",
+    "short": "A is too small beside the parts for its weights to be read.",
+    "lacking": "A may lack {parts}: rounding hides whether it does.",
+    "near": "A is near the mean gradient, but rounding hides which weights it has.",
+    "several": "Several weightings fit A.",
+    "uncertain": "The weights of {parts} cannot be determined: the parts are nearly parallel, too "
+    "small, or too many.",
+    "reweighted": "A is a weighted sum of the parts, but not by the expected weights.",
+    "uneven": "Each parameter is a weighted sum of the parts, but not all by the same weights.",
+    "extra by parameter": "Each parameter is the mean of the parts plus its own multiple of the "
+    "extra columns.",
+    # what else was found
+    "consistent": "A is consistent with the expected weights, as far as these data can show.",
+    "full outside": "F is no weighted sum of the parts, so they could not have made A.",
+    "is full, counts wrong": "A is the full gradient: only the counts passed in are wrong.",
+    "multiple of full too": "A is {factor} times the full gradient.",
+    "also any mean": "With one part, it is any mean at all.",
+    "also any factor": "The mean is zero, so it is the mean times any factor.",
+    "equal counts": "The counts are equal, so a mean of means would look the same: "
+    "use unequal ones.",
+    "sum": "Together, {parts} weigh {ratio} times what they should.",
+    "but unread": "The weights of {parts} cannot be determined; the others fit this.",
+    "only the last": "Only the last part is left: are gradients zeroed before each backward pass?",
+    "sign": "The factor is negative: a sign was flipped.",
+    "loss scale": "2^{power}: a loss scale that was not taken out.",
+    "another order": "These are the expected weights in another order: the counts belong to other "
+    "parts.",
+    "doubled": "{parts} counted twice.",
+    "counted twice over": "They are in proportion to the squares of the counts: each part is "
+    "multiplied by its count twice.",
+    "one target more": "They are in proportion to one target more per part: are labels counted "
+    "before they are shifted?",
+    "one target less": "They are in proportion to one target less per part: are labels counted "
+    "after they are shifted?",
+    "divided twice": "They are in proportion to one over the counts: each part is divided by its "
+    "count twice.",
+    "in proportion": "They are in proportion to {to}.",
+    "geometric": "They follow the order of the parts: each weighs {step} times the one before it.",
+    "harmonic": "They follow the order of the parts, as 1, 1/2, 1/3, …: is the loss divided by "
+    "the index of the micro-batch?",
+    "clipped parts": "Each part is clipped by itself: long gradients weigh as little as {ratio} "
+    "times what they should.",
+    "running total clipped": "The running total is clipped after each part: the first parts weigh "
+    "as little as {ratio} times what they should.",
+    "integers": "They are as {ratio}. What do these numbers count?",
+    "negative": "Negative weights: {parts}.",
+    "remainder": "Beside that, {share} of A is no weighted sum of the parts.",
+    "remainder arithmetic": "{types} arithmetic would leave as much.",
+    "right inside": "What the parts explain of A has the expected weights.",
+    "sketched outside": "On sketches these weights are only estimates: audit the full gradients.",
+    "parameters off": "{off} of {of} parameters are off: {names}.",
+    "proportions only": "The proportions are exact. The factor, {factor}, is not judged, because "
+    "the term was given no weight.",
+    # what was done with the input
+    "left out": "Not finite, but with a count of 0, so left out: {parts}.",
+    "expected factor": "A was divided by the factor it is meant to have, {factor}.",
+    "workers agree": "All {workers} workers end with the same gradient.",
+}
