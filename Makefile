@@ -7,6 +7,7 @@ else
 BIN := $(VENV)/bin
 endif
 RUN := $(BIN)/python
+LOCKED := $(VENV)/locked
 READY := $(VENV)/ready
 
 # The site's bytes must not depend on the clock: its dates are those of the commit.
@@ -20,11 +21,15 @@ export NO_MKDOCS_2_WARNING := 1
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
 
-$(READY): pyproject.toml requirements.lock
+# What is locked is installed afresh when the lock changes, the project itself when its settings do.
+$(LOCKED): requirements.lock
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "gradexplain needs Python 3.11 or newer with venv: install it (Debian: apt install python3 python3-venv), or name it: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $(LOCKED)
+
+$(READY): pyproject.toml $(LOCKED)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(READY)
 
@@ -37,10 +42,7 @@ test: $(READY) ## run every test that needs no browser
 
 build: $(READY) ## write the site to site/, any warning an error
 	$(RUN) -m mkdocs build --strict
-
-.PHONY: profile
-profile: $(READY) ## show where a cold build spends its time, by page and by plugin
-	$(RUN) -m bench.site
+	$(RUN) -m sitebuild site
 
 browser: build ## test the built site in Chromium, every page and every figure
 	$(RUN) -m pytest tests/browser
@@ -88,8 +90,8 @@ lock: $(READY) ## renew requirements.lock
 	  --extra figures --group docs --group test --group browser --group mutation --group check --group build --group lock \
 	  --no-emit-package gradexplain --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
-picture: $(READY) ## renew the README's picture
-	$(RUN) -m gradexplain.sitebuild.readme_picture
+picture: $(READY) ## renew the README's picture and the card for previews
+	$(RUN) -m sitebuild.pictures
 
 # Real frameworks, each set in an environment of its own. Their torch is the CPU build, which pip
 # finds where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL says (PyTorch's own index has it too).

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from gradexplain.sitebuild.pages import Block, Mark, blocks, marks
+from sitebuild.page import Block, Mark, Page
 
 _SIGNS = {"+": "-", "-": "+", "−": "+"}
 _OPERATORS = {"*": "/", "/": "*", "**": "*", "//": "/", "%": "*", "@": "*", "&": "|", "|": "&"}
@@ -72,14 +72,15 @@ class _Piece:
 
 def changes(page: str) -> list[Change]:
     """Return every change of the page, in page order."""
-    pieces = [piece for block in blocks(page) for piece in _of_block(page, block)]
-    pieces += [piece for mark in marks(page) for piece in _of_mark(page, mark)]
+    source = Page(page)
+    pieces = [piece for block in source.blocks for piece in _of_block(page, block)]
+    pieces += [piece for mark in source.marks for piece in _of_mark(page, mark)]
     for found in _DECLARED.finditer(page):
         pieces.append(_Piece(found["symbols"], _span(found, "symbols"), _IN_OUTPUT))
         pieces.append(
             _Piece(found["formula"], _span(found, "formula"), _IN_FORMULA, _without_rule_names)
         )
-    lost_signs = [Change(mark.start, mark.start, "−") for mark in marks(page) if _unsigned(mark)]
+    lost_signs = [Change(mark.start, mark.start, "−") for mark in source.marks if _unsigned(mark)]
     return sorted([*lost_signs, *(change for piece in pieces for change in piece.changes())])
 
 

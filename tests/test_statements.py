@@ -9,8 +9,8 @@ import coq
 import pytest
 from parsers import ROOT
 
-from gradexplain.sitebuild.pages import prose
-from gradexplain.sitebuild.statements import asked_for, digest, fill_statements, statement
+from sitebuild.page import Page
+from sitebuild.statements import asked_for, digest, fill_statements, statement
 
 STATEMENTS = coq.sources()["Statements"]
 DOCS = ROOT / "docs"
@@ -126,7 +126,7 @@ def test_the_page_on_checks_names_every_page_with_a_checked_theorem() -> None:
     linked = {f"docs/{path}" for path in re.findall(r"\]\(\.\./([^#)]*)#", row)}
     assert linked == {recorded.page for recorded in coq.theorems().values()}
     section = text.partition("## Checked by Coq\n")[2].partition("\n## ")[0]
-    assert len(prose(section.partition("\n| How")[0]).split()) <= 150
+    assert len(Page(section.partition("\n| How")[0]).prose.split()) <= 150
     assert "Thirteen statements" in section
     assert len(coq.theorems()) == 13
 
