@@ -104,6 +104,11 @@ HTML = {
         lambda html, *_: html.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1),
         _with('role="dialog" aria-label="Search"'),
     ),
+    "source": Step(
+        "The theme's script would ask another host for the repository's stars.",
+        lambda html, *_: html.replace(' data-md-component="source"', ""),
+        _without('data-md-component="source"'),
+    ),
     "security": Step(
         "The policy hashes the page's scripts, so it comes last; a served page reloads itself.",
         lambda html, _, site: html if site.served else security.secured(html),

@@ -207,3 +207,10 @@ def test_no_description_holds_a_number_that_nothing_checks() -> None:
         [line] = re.findall(r"\A---\n(?:.*\n)*?description: (.*)\n", text)
         assert [*unmarked_numbers(Page(line))] == [], path
     assert [*unmarked_numbers(Page("it is 0.22"))] != []
+
+
+def test_the_page_that_contributing_starts_from_passes(tmp_path: Path) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [page] = re.findall(r"^````markdown\n(.*?)^````$", text, re.DOTALL | re.MULTILINE)
+    assert failures(page, tmp_path) == []
+    assert failures(page.replace("0.50<!", "0.51<!"), tmp_path) != []
