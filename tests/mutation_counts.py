@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from parsers import ROOT
-from survivors import Altered, faults, listed
+from support.pages import ROOT
+from support.survivors import Altered, faults, listed
 
 SURVIVORS = ROOT / "tests/mutation_survivors.toml"
 LEAST = 0.95  # of the mutants must be killed

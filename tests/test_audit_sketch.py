@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from audits import random_parts, weighted
-from closeness import assert_close
+from support.closeness import assert_close
 
 from gradexplain import Verdict, audit_accumulation, sketch
 from gradexplain.audit import Sketch

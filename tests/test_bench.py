@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 import gradexplain as gx
 from bench import ours, worker

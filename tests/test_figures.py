@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
-from parsers import ROOT
+from support.pages import ROOT
 
 from gradexplain import plotting
 from gradexplain.activations import sigmoid

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from mutation_counts import Mutant, judged, mutants, mutated_modules, public_functions, unmutated
-from parsers import ROOT
-from survivors import listed
+from support.pages import ROOT
+from support.survivors import listed
 
 CODE = """
 def twice(x):

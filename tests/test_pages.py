@@ -6,11 +6,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from parsers import ROOT
+from support import collect
+from support.pages import ROOT
 from sybil import Document
 from sybil.example import SybilFailure
 
-import conftest
 from sitebuild.faults import faults as page_faults
 from sitebuild.faults import fence_faults, unmarked_numbers
 from sitebuild.page import Page
@@ -36,7 +36,7 @@ def failures(text: str, folder: Path) -> list[str]:
     """Run a page as the tests run it; return what each failing example says."""
     path = folder / "page.md"
     path.write_text(text, encoding="utf-8")
-    document = conftest.pages.parse(path)
+    document = collect.pages.parse(path)
     return list(_failures(document))
 
 

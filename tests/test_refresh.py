@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from parsers import ROOT
 from refresh import refreshed
+from support.pages import ROOT
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 

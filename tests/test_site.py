@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from building import build
-from parsers import ROOT
+from support.building import build
+from support.pages import ROOT
 
 from sitebuild.lost import filled
 from sitebuild.site import Site

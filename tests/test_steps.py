@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 from sitebuild.steps import ALL, left_out
 

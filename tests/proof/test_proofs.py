@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from proofs import derivation_faults, identity_faults, number_faults
-from rules import RULES
+
+from proof.proofs import derivation_faults, identity_faults, number_faults
+from proof.rules import RULES
 
 
 @pytest.mark.parametrize(
