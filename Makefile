@@ -138,7 +138,7 @@ $(VENV)-bench-%/ready: bench/requirements-%.txt
 	$(VENV)-bench-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-bench: $(READY) $(BENCH) ## time everything against its peers, on an idle Linux machine; write docs/reference/speed.json
+bench: $(READY) $(BENCH) ## time everything against its peers, on an idle Linux machine; write bench/speed.json
 	$(RUN) -m bench.run
 
 bench-lock: $(READY) ## renew the lock of the bench's peers
