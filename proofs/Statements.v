@@ -107,7 +107,7 @@ Definition rail : Prop :=
 (** docs/practice/micro-batches.md *)
 Definition mean_of_means : Prop :=
   forall (K : nat) (n J : nat -> R), total K n <> 0 ->
-  E K J - total K (fun k => n k * J k) / total K n = - Cov K n J / E K n.
+  total K (fun k => n k * J k) / total K n - E K J = Cov K n J / E K n.
 
 (** docs/learn/layerwise.md. Layer l of L has d l units: z l j enters unit j, a l j leaves
     it, s l j is its slope. a 0 is the input; delta goes down from layer L. The weights W

@@ -13,6 +13,7 @@ from sitebuild.steps import ALL, left_out
 
 #: For each step a page, and what it would hold if the step had not run.
 PLANTED = {
+    "statements": ("learn/sigmoid/index.html", "</h1>", "</h1><!--coq: line-->"),
     "fill": ("reference/checked/index.html", "</h1>", "</h1><!--count: pages-->"),
     "terms": ("learn/line/index.html", 'class="gx-term"', 'class="term"'),
     "numbers": ("learn/line/index.html", "</h1>", "</h1>0.5<!--= half -->"),
