@@ -69,6 +69,10 @@ mutate-code: $(READY) ## let mutmut alter the package, and judge what survives i
 	OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run $(if $(JOBS),--max-children $(JOBS)) > mutants.log || { tail -n 40 mutants.log; exit 1; }
 	$(RUN) tests/mutation_counts.py
 
+.PHONY: power
+power: $(READY) ## plant mistakes in loops of every arithmetic; write docs/reference/power.json
+	OPENBLAS_NUM_THREADS=1 $(RUN) tests/planted.py
+
 all: test check wheel browser mutate-docs field-check ## everything CI runs, and every mutation of the pages
 
 lock: $(READY) ## renew requirements.lock

@@ -86,7 +86,7 @@ def dot_product(case: Case) -> Run:
 
 def arrays(result: Any) -> list[Array]:
     if isinstance(result, gx.Report):
-        return [np.array(result.implied, np.float32)]
+        return [np.array(result.weights, np.float32)]
     return [result] if isinstance(result, np.ndarray) else [*result.weights, *result.biases]
 
 

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from gradexplain.audit.read.tensors import Values
 
 Gradient = dict[str, Values]
+COUNTS = [10.0, 90.0, 30.0, 5.0]
+RIGHT = np.array(COUNTS) / sum(COUNTS)  # as the loss weighs them
 SHAPES: dict[str, tuple[int, ...]] = {"w": (30, 20), "b": (40,), "scale": ()}
 
 

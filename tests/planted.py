@@ -1,30 +1,46 @@
-"""Training loops with a planted mistake: deep networks in float32, or in half precision.
+"""Training loops with a planted mistake, and how often the audit names it.
 
-Each micro-batch's backward pass starts from its own factor, as in `(loss * w).backward()`, so that
-parts and terms round differently in every layer.
+The networks are deep, in float32 or in half precision, of 2 to 64 micro-batches. Each backward pass
+starts from its own factor, as in `(loss * w).backward()`, so that parts and terms round differently
+in every layer. `python tests/planted.py`, or `make power`, writes docs/reference/power.json.
 """
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from gradexplain import Verdict, audit_accumulation
+
+RECORD = Path(__file__).parents[1] / "docs" / "reference" / "power.json"
 Array = npt.NDArray[Any]
 Gradient = dict[str, Array]
 
 #: For each mistake, the verdict that names it.
 MISTAKES = {
-    "none": "exact",
-    "every part alike": "mean-of-means",
-    "every part alike, never divided": "mean-of-means",
-    "never divided": "rescaled",
-    "halved": "rescaled",
-    "one part dropped": "dropped",
-    "one part halved": "reweighted",
+    "none": Verdict.EXACT,
+    "every part alike": Verdict.MEAN_OF_MEANS,
+    "every part alike, never divided": Verdict.MEAN_OF_MEANS,
+    "never divided": Verdict.RESCALED,
+    "halved": Verdict.RESCALED,
+    "one part dropped": Verdict.DROPPED,
+    "one part halved": Verdict.REWEIGHTED,
+}
+
+#: What a loop computes in, and what its gradients are saved in.
+ARITHMETICS = {
+    "float32": np.float32,
+    "float32 saved as float64": np.float64,
+    "float16": np.float16,
+    "bfloat16 saved as float32": np.float32,
 }
 
 
@@ -38,11 +54,35 @@ class Loop:
     counts: list[int]
 
 
-def loops(arithmetic: str, number: int, seed: int = 0) -> Iterator[Loop]:
+def main() -> None:
+    """Try each arithmetic on 280 loops, and record what the audit says."""
+    tables = {name: _table(name, 280) for name in ARITHMETICS}
+    made = {"date": datetime.now(UTC).date().isoformat(), "command": "make power", "loops": 280}
+    RECORD.write_text(json.dumps({"made": made, **tables}, indent=1) + "\n", encoding="utf-8")
+
+
+def _table(arithmetic: str, number: int) -> dict[str, dict[str, int]]:
+    """Return for each mistake how many verdicts were right, undecided and wrong."""
+    found: Counter[tuple[str, str]] = Counter()
+    for loop in loops(arithmetic, number):
+        found[loop.mistake, outcome(loop)] += 1
+    outcomes = ("right", "undecided", "wrong")
+    return {mistake: {each: found[mistake, each] for each in outcomes} for mistake in MISTAKES}
+
+
+def outcome(loop: "Loop") -> str:
+    """Audit a loop; return whether the verdict is right, undecided or wrong."""
+    report = audit_accumulation(loop.accumulated, loop.parts, counts=loop.counts)
+    if report.verdict is MISTAKES[loop.mistake]:
+        return "right"
+    return "undecided" if report.ok is None else "wrong"
+
+
+def loops(arithmetic: str, number: int, seed: int = 0) -> Iterator["Loop"]:
     """Yield loops of 2 to 64 micro-batches, each mistake in turn."""
-    names = list(MISTAKES)
+    names, computed = list(MISTAKES), arithmetic.partition(" ")[0]
     for index in range(number):
-        rng = np.random.default_rng([seed, index, len(arithmetic)])
+        rng = np.random.default_rng([seed, index, len(computed)])
         K = int(np.round(2 ** rng.uniform(1, 6)))
         yield _loop(rng, names[index % len(names)], arithmetic, K)
 
@@ -54,7 +94,7 @@ def _loop(rng: np.random.Generator, mistake: str, arithmetic: str, K: int) -> Lo
     counts = rng.integers(1, 21, size=K)
     counts[0], counts[1] = 20, 1 + counts[1] // 3  # never all alike
     batches = [(rng.standard_normal((n, 6)), np.eye(5)[rng.integers(0, 5, size=n)]) for n in counts]
-    rounded = _rounder(arithmetic)
+    rounded, saved = _rounder(arithmetic.partition(" ")[0]), ARITHMETICS[arithmetic]
     weights = _weights(rng, mistake, counts / counts.sum())
     parts = [_gradient(net, x, y, 1.0, rounded) for x, y in batches]
     total = {name: np.zeros_like(value) for name, value in parts[0].items()}
@@ -62,7 +102,8 @@ def _loop(rng: np.random.Generator, mistake: str, arithmetic: str, K: int) -> Lo
         if weight != 0:
             term = _gradient(net, x, y, float(weight), rounded)
             total = {name: rounded(total[name] + term[name]) for name in total}
-    return Loop(mistake, total, parts, counts.tolist())
+    as_saved = [{name: g.astype(saved) for name, g in each.items()} for each in (total, *parts)]
+    return Loop(mistake, as_saved[0], as_saved[1:], counts.tolist())
 
 
 def _weights(rng: np.random.Generator, mistake: str, right: Array) -> Array:
@@ -99,3 +140,7 @@ def _gradient(net: list[Array], x: Array, y: Array, factor: float, rounded: Any)
             slope = rounded(1 - rounded(activations[layer] ** 2))
             delta = rounded(rounded(delta @ weights[layer]) * slope)
     return found
+
+
+if __name__ == "__main__":
+    main()

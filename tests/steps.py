@@ -7,10 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import safetensors.numpy
-from audits import Gradient, random_parts, weighted
+from audits import COUNTS, RIGHT, Gradient, random_parts, weighted
 
-COUNTS = np.array([10.0, 90.0, 30.0, 5.0])
-RIGHT = COUNTS / COUNTS.sum()
 PARTS = random_parts(dtype=np.float32)
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -20,7 +18,7 @@ def step_of(weights: npt.ArrayLike = RIGHT, more: dict[str, Gradient] | None = N
     named = {"accumulated": weighted(np.asarray(weights), PARTS), **(more or {})}
     named |= {f"parts/{k}": part for k, part in enumerate(PARTS)}
     step = {f"{at}/{name}": np.asarray(v) for at, g in named.items() for name, v in g.items()}
-    return {**step, "counts": COUNTS}
+    return {**step, "counts": np.array(COUNTS)}
 
 
 def write(path: Path, step: Arrays) -> str:

@@ -182,7 +182,7 @@ def a_tensor_split_over_workers() -> Grads:
 
 
 LAST_LEFT = (
-    "A lacks parts[0], parts[1] and parts[2]; the others keep their proportions, not renormalised."
+    "A lacks parts[0], parts[1] and parts[2]; the others keep their proportions, not renormalized."
 )
 FAULTS: list[tuple[Callable[[], Grads], Verdict, str]] = [
     (right_loop, Verdict.EXACT, "A is the mean gradient."),
@@ -198,12 +198,12 @@ FAULTS: list[tuple[Callable[[], Grads], Verdict, str]] = [
     (
         stepped_too_early,
         Verdict.DROPPED,
-        "A lacks parts[3]; the others keep their proportions, not renormalised.",
+        "A lacks parts[3]; the others keep their proportions, not renormalized.",
     ),
     (
         threw_away_the_short_part,
         Verdict.DROPPED,
-        "A lacks parts[0]; the others keep their proportions, renormalised to one.",
+        "A lacks parts[0]; the others keep their proportions, renormalized to one.",
     ),
     (
         counted_one_twice,
@@ -239,8 +239,8 @@ FAULTS: list[tuple[Callable[[], Grads], Verdict, str]] = [
 def test_each_planted_fault_is_named_rightly(
     loop: Callable[[], Grads], verdict: Verdict, says: str
 ) -> None:
-    report = audit_accumulation(loop(), PARTS, SIZES, groups=[0, 0, 1, 1])
-    assert (report.verdict, report.says) == (verdict, says)
+    report = audit_accumulation(loop(), PARTS, counts=SIZES, groups=[0, 0, 1, 1])
+    assert (report.verdict, report.claim) == (verdict, says)
 
 
 @pytest.mark.parametrize(("loop", "verdict", "says"), FAULTS)
@@ -248,7 +248,7 @@ def test_the_full_gradient_in_place_of_counts_tells_the_same(
     loop: Callable[[], Grads], verdict: Verdict, says: str
 ) -> None:
     report = audit_accumulation(loop(), PARTS, full=TASK.gradient(), groups=[0, 0, 1, 1])
-    assert (report.verdict, report.says) == (verdict, says)
+    assert (report.verdict, report.claim) == (verdict, says)
 
 
 # What must not be misnamed
@@ -256,10 +256,10 @@ def test_the_full_gradient_in_place_of_counts_tells_the_same(
 
 def test_weight_decay_is_explained_by_the_parameters_alone() -> None:
     A = add(right_loop(), TASK.theta, 0.01)
-    assert audit_accumulation(A, PARTS, SIZES).verdict is Verdict.UNEXPLAINED
-    report = audit_accumulation(A, PARTS, SIZES, extra={"theta": TASK.theta})
+    assert audit_accumulation(A, PARTS, counts=SIZES).verdict is Verdict.UNEXPLAINED
+    report = audit_accumulation(A, PARTS, counts=SIZES, extra={"theta": TASK.theta})
     assert report.verdict is Verdict.EXTRA_TERM
-    assert "0.01 × extra['theta']" in report.says
+    assert "0.01 × extra['theta']" in report.claim
 
 
 @pytest.mark.parametrize(("kept", "text"), [(0.9, "0.9 × "), (1.0, "1 × ")])
@@ -268,10 +268,10 @@ def test_momentum_and_gradients_not_zeroed_are_told_by_their_coefficient(
 ) -> None:
     previous = make_task(seed=1).gradient()
     A = add(right_loop(), previous, kept)
-    assert audit_accumulation(A, PARTS, SIZES).verdict is Verdict.UNEXPLAINED
-    report = audit_accumulation(A, PARTS, SIZES, extra={"previous": previous})
+    assert audit_accumulation(A, PARTS, counts=SIZES).verdict is Verdict.UNEXPLAINED
+    report = audit_accumulation(A, PARTS, counts=SIZES, extra={"previous": previous})
     assert report.verdict is Verdict.EXTRA_TERM
-    assert f"{text}extra['previous']" in report.says
+    assert f"{text}extra['previous']" in report.claim
     assert any("At 1, it was not zeroed" in question for question in report.questions)
 
 
@@ -279,20 +279,20 @@ def test_noise_is_unexplained_and_says_how_much() -> None:
     rng = np.random.default_rng(0)
     noise = [rng.standard_normal(g.shape).astype(np.float32) for g in PARTS[0]]
     size = 1e-3 * norm(right_loop()) / norm(noise)
-    report = audit_accumulation(add(right_loop(), noise, size), PARTS, SIZES)
+    report = audit_accumulation(add(right_loop(), noise, size), PARTS, counts=SIZES)
     assert report.verdict is Verdict.UNEXPLAINED
     assert report.relative_error == pytest.approx(1e-3, rel=1e-3)
 
 
 def test_global_clipping_is_a_factor_and_clipping_each_part_is_not() -> None:
     A = right_loop()
-    report = audit_accumulation(scaled(A, 0.5 / norm(A)), PARTS, SIZES)
+    report = audit_accumulation(scaled(A, 0.5 / norm(A)), PARTS, counts=SIZES)
     assert report.verdict is Verdict.RESCALED
     assert "clipped" in report.questions[0]
     limit, total = float(np.median([norm(g) for g in PARTS])), zeros()
     for n, g in zip(SIZES, PARTS, strict=True):
         total = add(total, g, n / 60 * min(1.0, limit / norm(g)))
-    report = audit_accumulation(total, PARTS, SIZES)
+    report = audit_accumulation(total, PARTS, counts=SIZES)
     assert report.verdict is Verdict.REWEIGHTED
     assert "clipped parts?" in report.notes[0]
     assert "clipped by itself" in report.questions[0]
@@ -301,7 +301,7 @@ def test_global_clipping_is_a_factor_and_clipping_each_part_is_not() -> None:
 
 def test_clipping_number_by_number_is_unexplained() -> None:
     A = [np.clip(g, -0.02, 0.02) for g in right_loop()]
-    assert audit_accumulation(A, PARTS, SIZES).verdict is Verdict.UNEXPLAINED
+    assert audit_accumulation(A, PARTS, counts=SIZES).verdict is Verdict.UNEXPLAINED
 
 
 def test_loss_scaling_in_half_precision_is_a_factor_until_it_is_taken_out() -> None:
@@ -310,10 +310,10 @@ def test_loss_scaling_in_half_precision_is_a_factor_until_it_is_taken_out() -> N
     for n, part in zip(SIZES, parts, strict=True):
         total = [t + np.float16(n / 60) * g for t, g in zip(total, part, strict=True)]
     unscaled = [[g.astype(np.float32) / 64 for g in part] for part in parts]
-    report = audit_accumulation(total, unscaled, SIZES)
+    report = audit_accumulation(total, unscaled, counts=SIZES)
     assert report.verdict is Verdict.RESCALED
     assert "2^6: a loss scale that was not taken out" in report.notes
-    assert audit_accumulation(total, unscaled, SIZES, expect_factor=64).verdict is Verdict.EXACT
+    assert audit_accumulation(total, unscaled, counts=SIZES, expect_factor=64).verdict is Verdict.EXACT
 
 
 def dropout_gradient(seed: int, rows: slice) -> Grads:
@@ -328,17 +328,17 @@ def test_dropout_is_unexplained_and_a_second_run_shows_why() -> None:
     A = zeros()
     for n, g in zip(SIZES, second, strict=True):
         A = add(A, g, n / 60)
-    assert audit_accumulation(A, first, SIZES).verdict is Verdict.UNEXPLAINED
-    report = audit_accumulation(A, first, SIZES, again=second[0])
+    assert audit_accumulation(A, first, counts=SIZES).verdict is Verdict.UNEXPLAINED
+    report = audit_accumulation(A, first, counts=SIZES, again=second[0])
     assert report.verdict is Verdict.NOT_REPRODUCIBLE
-    assert audit_accumulation(A, second, SIZES, again=scaled(second[0], 1)).verdict is Verdict.EXACT
+    assert audit_accumulation(A, second, counts=SIZES, again=scaled(second[0], 1)).verdict is Verdict.EXACT
 
 
 def test_a_stale_full_gradient_is_no_mean_but_a_is_said_to_be_right_by_counts() -> None:
     net = TASK.net
     moved = MLP([W + np.float32(0.01) for W in net.weights], net.biases, net.activations)
     stale = Task(moved, TASK.x, TASK.y, TASK.loss).gradient()
-    report = audit_accumulation(right_loop(), PARTS, SIZES, full=stale)
+    report = audit_accumulation(right_loop(), PARTS, counts=SIZES, full=stale)
     assert report.verdict is Verdict.NOT_A_MEAN
     assert report.notes == ("A is the mean of the parts by their counts",)
     assert any("other parameters" in question for question in report.questions)
@@ -359,12 +359,12 @@ def test_class_weights_show_as_counts_that_are_not_the_loss_s() -> None:
         return [t.astype(np.float32) for t in total]
 
     parts, F = [mean(a, b) for a, b in edges], mean(0, 60)
-    report = audit_accumulation(scaled(F, 1), parts, SIZES, full=F)
+    report = audit_accumulation(scaled(F, 1), parts, counts=SIZES, full=F)
     assert report.verdict is Verdict.COUNTS_DIFFER
     assert any("class weights" in question for question in report.questions)
     sums = [weight[a:b].sum() for a, b in edges]
-    assert audit_accumulation(scaled(F, 1), parts, sums, full=F).verdict is Verdict.EXACT
-    assert audit_accumulation(scaled(F, 1), parts, SIZES).verdict is Verdict.REWEIGHTED
+    assert audit_accumulation(scaled(F, 1), parts, counts=sums, full=F).verdict is Verdict.EXACT
+    assert audit_accumulation(scaled(F, 1), parts, counts=SIZES).verdict is Verdict.REWEIGHTED
 
 
 def test_label_smoothing_is_part_of_the_loss_and_changes_nothing() -> None:
@@ -373,7 +373,7 @@ def test_label_smoothing_is_part_of_the_loss_and_changes_nothing() -> None:
     y[:, 0] += 1 - y.sum(axis=1)  # a sum of one, to the last bit
     task = Task(plain.net, plain.x, y, softmax_cross_entropy)
     A = [sum(n / 60 * p[i] for n, p in zip(SIZES, task.parts, strict=True)) for i in range(6)]
-    assert audit_accumulation(A, task.parts, SIZES, full=task.gradient()).verdict is Verdict.EXACT
+    assert audit_accumulation(A, task.parts, counts=SIZES, full=task.gradient()).verdict is Verdict.EXACT
 
 
 def test_root_mean_square_is_a_function_of_a_mean_and_no_counts_are_right() -> None:
@@ -386,7 +386,7 @@ def test_root_mean_square_is_a_function_of_a_mean_and_no_counts_are_right() -> N
     A = zeros()
     for n, g in zip(SIZES, parts, strict=True):
         A = add(A, g, n / 60)
-    report = audit_accumulation(A, parts, SIZES, full=F)
+    report = audit_accumulation(A, parts, counts=SIZES, full=F)
     assert report.verdict is Verdict.COUNTS_DIFFER
     J = loss(slice(None))
     mended = [n / 60 * loss(r) ** 0.5 / J**0.5 for n, r in zip(SIZES, rows, strict=True)]
@@ -403,7 +403,7 @@ def test_batch_normalisation_is_no_mean_of_its_parts() -> None:
     parts, A = [normalised(r) for r in rows], zeros()
     for n, g in zip(SIZES, parts, strict=True):
         A = add(A, g, n / 60)
-    report = audit_accumulation(A, parts, SIZES, full=normalised(slice(None)))
+    report = audit_accumulation(A, parts, counts=SIZES, full=normalised(slice(None)))
     assert report.verdict is Verdict.NOT_A_MEAN
     assert "BatchNorm" in report.questions[0]
 
@@ -419,8 +419,8 @@ def test_tied_parameters_under_two_names_are_no_fault() -> None:
         return {"embedding": gradient[0], "head": gradient[0], "rest": gradient[1]}
 
     parts = [tied(part) for part in PARTS]
-    assert audit_accumulation(tied(right_loop()), parts, SIZES).verdict is Verdict.EXACT
-    assert audit_accumulation(tied(loss_over_k()), parts, SIZES).verdict is Verdict.MEAN_OF_MEANS
+    assert audit_accumulation(tied(right_loop()), parts, counts=SIZES).verdict is Verdict.EXACT
+    assert audit_accumulation(tied(loss_over_k()), parts, counts=SIZES).verdict is Verdict.MEAN_OF_MEANS
 
 
 @pytest.mark.parametrize("closeness", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8])
@@ -437,7 +437,7 @@ def test_nearly_parallel_parts_late_in_training_are_never_misnamed(closeness: fl
         A = np.zeros(2000, np.float32)
         for weight, g in zip(w, parts, strict=True):
             A += np.float32(weight) * g
-        found = audit_accumulation(A, parts, SIZES).verdict
+        found = audit_accumulation(A, parts, counts=SIZES).verdict
         assert found in ({verdict} if closeness >= 1e-4 else {verdict, Verdict.AMBIGUOUS})
         if closeness <= 1e-7:
             assert found is Verdict.AMBIGUOUS
@@ -450,4 +450,4 @@ def test_the_loss_s_output_layer_may_be_linear() -> None:
     x, y = rng.standard_normal((60, 40)), rng.standard_normal((60, 2))
     task = Task(net, x, y, squared_error)
     A = [sum(n / 60 * p[i] for n, p in zip(SIZES, task.parts, strict=True)) for i in range(2)]
-    assert audit_accumulation(A, task.parts, SIZES, full=task.gradient()).verdict is Verdict.EXACT
+    assert audit_accumulation(A, task.parts, counts=SIZES, full=task.gradient()).verdict is Verdict.EXACT

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from gradexplain import Report, Verdict, audit_accumulation, sketch
-from gradexplain.audit.tensors import UNITS, Values
+from gradexplain.audit.read.tensors import UNITS, Values
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 DTYPES: list[np.dtype[Any]] = [
@@ -44,7 +44,7 @@ def make_trial(rng: np.random.Generator, kind: str, dtype: np.dtype[np.floating]
 
 def fits(report: Report, trial: Trial) -> bool:
     """Tell whether a report is right: but for a dropped part that is too short to be seen."""
-    unseen = trial.verdict is Verdict.DROPPED and report.implied[trial.gone] is None
+    unseen = trial.verdict is Verdict.DROPPED and report.weights[trial.gone] is None
     return report.verdict in {trial.verdict, Verdict.AMBIGUOUS} or (
         unseen and report.verdict is Verdict.RESCALED and "cannot be told" in report.notes[-1]
     )
@@ -99,7 +99,7 @@ def test_no_fault_is_given_another_s_name(kind: str, dtype: np.dtype[np.floating
     found: Counter[bool] = Counter()
     for _ in range(15):
         trial = make_trial(rng, kind, dtype)
-        report = audit_accumulation(trial.accumulated, trial.parts, trial.counts)
+        report = audit_accumulation(trial.accumulated, trial.parts, counts=trial.counts)
         assert fits(report, trial), report
         found[report.verdict is trial.verdict] += 1
     if dtype in DTYPES[:2] and kind not in {"alike", "of all lengths"}:
@@ -115,7 +115,7 @@ def test_on_sketches_neither(kind: str) -> None:
         report = audit_accumulation(
             sketch(trial.accumulated, seed=seed),
             [sketch(part, seed=seed) for part in trial.parts],
-            trial.counts,
+            counts=trial.counts,
         )
         assert fits(report, trial), report
 
@@ -137,10 +137,10 @@ def test_plain_sums_in_every_dtype_are_well_inside_the_tolerance(
     K: int, dtype: np.dtype[np.floating]
 ) -> None:
     parts, counts, A = parts_and_mean(K, dtype)
-    report = audit_accumulation(A, parts, counts)
+    report = audit_accumulation(A, parts, counts=counts)
     assert report.verdict is Verdict.EXACT
-    assert report.residual < report.tolerance / 3
-    errors = np.abs(np.array(report.implied, float) - counts / counts.sum())
+    assert report.outside < report.tolerated / 3
+    errors = np.abs(np.array(report.weights, float) - counts / counts.sum())
     assert np.all(errors < UNITS[dtype.name] * counts / counts.sum() + 1e-9)
 
 
@@ -167,18 +167,18 @@ def test_noise_within_rounding_is_passed_over_and_more_is_not(
     wide = A.astype(np.float64)
     small, large = (wide + share * noise for share in (unseen, seen))
     arithmetic = np.dtype(dtype).name
-    report = audit_accumulation(small, parts, counts, arithmetic=arithmetic)
+    report = audit_accumulation(small, parts, counts=counts, arithmetic=arithmetic)
     assert report.verdict is Verdict.EXACT
-    report = audit_accumulation(large, parts, counts, arithmetic=arithmetic)
+    report = audit_accumulation(large, parts, counts=counts, arithmetic=arithmetic)
     assert report.verdict is Verdict.UNEXPLAINED
 
 
 def test_half_precision_near_its_smallest_number_rounds_coarsely() -> None:
     parts, counts, _ = parts_and_mean(4, DTYPES[2])
     tiny: list[Values] = [(1e-6 * part.astype(float)).astype(np.float16) for part in parts]
-    report = audit_accumulation(accumulate(counts / counts.sum(), tiny), tiny, counts)
+    report = audit_accumulation(accumulate(counts / counts.sum(), tiny), tiny, counts=counts)
     assert report.verdict in {Verdict.EXACT, Verdict.AMBIGUOUS}
-    assert report.tolerance > 10 * 8 * 2**-11
+    assert report.tolerated > 10 * 8 * 2**-11
 
 
 def test_a_parameter_s_rounding_is_not_taken_for_a_fault() -> None:
@@ -199,9 +199,9 @@ def test_a_parameter_s_rounding_is_not_taken_for_a_fault() -> None:
 
     counts = [1, 2, 3, 4]
     first, second = parts(1e-8), parts(1e-8)
-    assert audit_accumulation(mean(first), second, counts).verdict is Verdict.EXACT
+    assert audit_accumulation(mean(first), second, counts=counts).verdict is Verdict.EXACT
     first, second = parts(1e-2), parts(1e-2)
-    assert audit_accumulation(mean(first), second, counts).verdict is Verdict.UNEXPLAINED
+    assert audit_accumulation(mean(first), second, counts=counts).verdict is Verdict.UNEXPLAINED
 
 
 def test_a_parameter_s_own_rounding_in_a_deep_network_is_passed_over() -> None:
@@ -216,4 +216,4 @@ def test_a_parameter_s_own_rounding_in_a_deep_network_is_passed_over() -> None:
     size = np.mean([np.linalg.norm(part["b"]) for part in parts]) / np.linalg.norm(noise)
     for share, verdict in [(6e-6, Verdict.EXACT), (2e-4, Verdict.UNEXPLAINED)]:
         rough = {**A, "b": (A["b"] + share * size * noise).astype(np.float32)}
-        assert audit_accumulation(rough, parts, [1, 1, 1, 1]).verdict is verdict
+        assert audit_accumulation(rough, parts, counts=[1, 1, 1, 1]).verdict is verdict

@@ -34,9 +34,9 @@ def test_the_committed_report_holds_every_situation_and_no_fault() -> None:
     [
         {"verdict": "exact"},
         {"version": "4.46.0"},
-        {"implied": [0.25, 0.25, 0.25, 0.26]},
-        {"implied": [0.25, 0.25, 0.25]},
-        {"right": [0.25, 0.25, 0.25, 0.25]},
+        {"weights": [0.25, 0.25, 0.25, 0.26]},
+        {"weights": [0.25, 0.25, 0.25]},
+        {"expected": [0.25, 0.25, 0.25, 0.25]},
     ],
 )
 def test_the_known_wrong_weights_must_be_found(changed: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ def test_a_right_loop_that_reads_as_wrong_is_a_fault(environment: str, case: str
     ("change", "said"),
     [
         (lambda: altered(*OLD, verdict="reweighted"), "changed from"),
-        (lambda: altered(*OLD, implied=[0.25, 0.25, 0.25, 0.2521]), "changed from"),
+        (lambda: altered(*OLD, weights=[0.25, 0.25, 0.25, 0.2521]), "changed from"),
         (lambda: altered(*OLD, error=0.38), "changed from"),
         (lambda: altered(*OLD, error=None), "changed from"),
         (lambda: altered(*OLD, situation="Another."), "changed from"),
@@ -83,7 +83,7 @@ def test_a_situation_that_the_report_lacks_is_named() -> None:
 
 
 def test_rounding_is_no_change() -> None:
-    assert list(changes(ROWS, altered(*OLD, implied=[0.25, 0.25, 0.2501, 0.2499]))) == []
+    assert list(changes(ROWS, altered(*OLD, weights=[0.25, 0.25, 0.2501, 0.2499]))) == []
 
 
 def test_each_row_of_the_record_stands_in_a_table_of_its_package() -> None:

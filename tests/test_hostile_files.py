@@ -17,7 +17,7 @@ import pytest
 import safetensors.numpy
 
 from gradexplain.audit.cli import audit_file
-from gradexplain.audit.files import open_arrays
+from gradexplain.audit.read.files import open_arrays
 
 FILES = 10_000
 LITTLE = 4_000_000  # bytes that reading may take

@@ -181,8 +181,8 @@ def _measured(measures: Measures) -> str:
         "dtype": "the arrays' type",
     }[measures.source]
     return (
-        f"relative error {'unknown' if error is None else digits(error)}, "
-        f"angle {'unknown' if angle is None else digits(angle) + '°'}; outside the parts' span "
-        f"{digits(100 * measures.outside)}%, tolerated {digits(100 * measures.tolerated)}% for "
-        f"{measures.arithmetic} ({source})"
+        f"relative error {'unknown' if error is None else digits(error, 3)}, "
+        f"angle {'unknown' if angle is None else digits(angle, 3) + '°'}; "
+        f"{digits(100 * measures.outside, 2)}% of A is outside the parts' span, where rounding "
+        f"leaves up to {digits(100 * measures.tolerated, 2)}% in {measures.arithmetic} ({source})"
     )

@@ -102,7 +102,7 @@ def known_wrong(rows: Sequence[Row]) -> Iterator[str]:
     """The audit must find what transformers 4.45.2 is known for: each micro-batch weighs alike."""
     old = _row(rows, "2024", "transformers_trainer.unequal_tokens")
     told = old["version"] == "4.45.2" and old["verdict"] == "mean of means"
-    if not told or not _near(old["implied"], [0.25] * 4) or _near(old["right"], [0.25] * 4):
+    if not told or not _near(old["weights"], [0.25] * 4) or _near(old["expected"], [0.25] * 4):
         yield f"transformers 4.45.2 must read as a mean of means, 1/4 each, not {old}"
 
 
@@ -144,11 +144,11 @@ def _short(row: Row) -> Row:
     report = row["report"]
     return {
         **{key: row[key] for key in ("package", "version", "case", "situation")},
-        "verdict": report["verdict"],
+        "verdict": report["title"],
         "factor": _rounded(report["factor"]),
-        "counts": report["counts"],
-        "implied": [_rounded(weight) for weight in report["implied"]],
-        "right": [_rounded(weight) for weight in report["right"]],
+        "counts": [part["count"] for part in report["parts"]],
+        "weights": [_rounded(part["weight"]) for part in report["parts"]],
+        "expected": [_rounded(part["expected"]) for part in report["parts"]],
         "error": _rounded(report["relative_error"]),
     }
 

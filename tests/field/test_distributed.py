@@ -72,15 +72,15 @@ def test_data_parallel_workers_read_as_a_mean_of_means() -> None:
     report = audit_accumulation(whole.accumulated, whole.parts, counts=whole.counts)
     assert first == second
     assert first["verdict"] == report.verdict.value == "mean of means"
-    assert first["implied"] == pytest.approx(report.weights, abs=1e-5)
-    assert first["right"] == pytest.approx(report.expected)
+    assert first["weights"] == pytest.approx(report.weights, abs=1e-5)
+    assert first["expected"] == pytest.approx(report.expected)
 
 
 def test_shards_read_as_the_whole() -> None:
     first, second = spread(sharded)
     assert first == second
     assert first["verdict"] == "mean of means"
-    assert first["implied"] == pytest.approx([0.25] * 4, abs=1e-6)
+    assert first["weights"] == pytest.approx([0.25] * 4, abs=1e-6)
 
 
 def test_jax_shards_read_as_the_whole() -> None:
@@ -98,4 +98,4 @@ def test_jax_shards_read_as_the_whole() -> None:
     assert sketched["sketched"]
     assert not whole["sketched"]
     assert sketched["verdict"] == whole["verdict"] == "mean of means"
-    assert sketched["implied"] == pytest.approx(whole["implied"], abs=1e-6)
+    assert sketched["weights"] == pytest.approx(whole["weights"], abs=1e-6)

@@ -21,6 +21,7 @@ from gradexplain.audit.judge.weights import Vector
 
 _TEN = 10  # a mistake is named if its effect is so many times what lies outside the span
 _CLEAR = 2  # a weight is clearly off by so many times its uncertainty
+_HALF = 0.5  # with more than this share unread, no part is said to be missing
 _LITTLE = 0.1  # parts that weigh less than this share together may stay unread
 
 
@@ -82,8 +83,10 @@ def _by_term(case: Case) -> Finding | None:
         return None
     found = {name: _of_term(case, name) for name in names}
     wrong = [n for n in names if found[n].ok is False] or [n for n in names if not found[n].ok]
-    right = [n for n in names if found[n].ok]
-    claim = note("terms", wrong=tuple(wrong), right=tuple(right))
+    right = tuple(n for n in names if found[n].ok)
+    claim = note(
+        "terms", wrong=tuple((n, found[n].verdict, found[n].factor) for n in wrong), right=right
+    )
     verdict = found[wrong[0]].verdict if wrong else Verdict.EXACT
     factor = found[wrong[0]].factor if wrong else 1.0
     return Finding(verdict, claim, factor, terms=tuple(found.items()))
@@ -121,7 +124,8 @@ def _exact(case: Case) -> Finding | None:
         case.expected / case.expected.sum(), even
     )
     claim = note("exact", intended=case.parts.intended)
-    return Finding(Verdict.EXACT, claim, notes=(note("equal counts"),) if equal else ())
+    notes = (*((note("equal counts"),) if equal else ()), *_but_unread(case))
+    return Finding(Verdict.EXACT, claim, notes=notes)
 
 
 def _sums(case: Case) -> Finding | None:
@@ -222,8 +226,8 @@ def _up_to_a_factor(case: Case) -> Finding | None:
 
 def _dropped(case: Case) -> Finding | None:
     """Some weights are zero, and not what they should be; the others keep their proportions."""
-    kept, gone = None, _off_and_zero(case, case.expected)
-    if gone.any():
+    kept, gone = None, _off_and_zero(case, case.weights.level * case.expected)
+    if gone.any() and _unread_share(case) <= _HALF:
         kept = kept_proportions(case, gone)
     if kept is not None:  # what they should be depends on the factor of the others
         gone = _off_and_zero(case, kept[2] * case.expected)
@@ -255,12 +259,15 @@ def _off_and_zero(case: Case, expected: Vector) -> npt.NDArray[np.bool_]:
 
 
 def _near(case: Case) -> Finding | None:
-    """Nothing is clearly off, but no named weighting fits sharply either."""
-    if not case.weights.fits(case.expected, sharply=False):
-        return None
-    if case.weights.deviation(case.expected) >= _CLEAR and _unread_share(case) <= _LITTLE:
-        return None
-    return Finding(Verdict.AMBIGUOUS, note("near"))
+    """No named weighting fits sharply, but nothing is clearly off, or only what may be missing."""
+    near = case.weights.fits(case.expected, sharply=False)
+    clear = case.weights.deviation(case.expected) >= _CLEAR and _unread_share(case) <= _LITTLE
+    zero = np.abs(case.weights.values) <= case.weights.uncertainty(0 * case.expected)
+    doubtful = zero & (case.expected != 0)
+    if doubtful.any() and kept_proportions(case, doubtful) is not None:
+        parts = tuple(np.flatnonzero(doubtful).tolist())
+        return Finding(Verdict.AMBIGUOUS, note("lacking", parts=parts))
+    return Finding(Verdict.AMBIGUOUS, note("near")) if near and not clear else None
 
 
 def _uncertain(case: Case) -> Finding | None:

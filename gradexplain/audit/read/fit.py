@@ -39,41 +39,28 @@ class Span:
     norms: Vector  # ‖gₖ‖
     terms: float  # S
     visible: npt.NDArray[np.bool_]  # the parts that are not lost in the rounding of the others
+    divisors: Vector  # the norms by which the Gram matrix is normalized
     values: Vector  # eigenvalues of the visible parts' normalized Gram matrix
     vectors: Matrix
-
-    @property
-    def rank(self) -> int:
-        """How many directions the parts span."""
-        return int(np.count_nonzero(self.values > NOISE))
-
-    @property
-    def lost(self) -> Matrix:
-        """The projection, in units of the parts' norms, on the weights that leave no trace."""
-        gone = self.vectors[:, self.values <= NOISE]
-        return gone @ gone.T
+    rank: int  # how many directions the parts span
+    traceless: Vector  # for each part, the share of it that leaves no trace
 
     def solve(self, along: Vector, threshold: float = NOISE) -> Vector:
         """Return the weights with these inner products, one direction after the other.
 
         The inverse matrix would do it too, but its large entries would spread their rounding.
         """
-        norms, kept = self.divisors, self.values > threshold
+        kept = self.values > threshold
         directions = self.vectors[:, kept]
-        return directions @ (directions.T @ (along / norms) / self.values[kept]) / norms
+        along = directions.T @ (along / self.divisors)
+        return directions @ (along / self.values[kept]) / self.divisors
 
-    def spread(self, functionals: Matrix) -> Vector:
-        """Return how much sums of weights, one a row, move at most when A moves by one."""
+    def spread(self) -> Vector:
+        """Return how much each weight moves at most when A moves by one."""
         kept = self.values > NOISE
-        moved: Vector = (
-            (functionals / self.divisors) @ self.vectors[:, kept] / np.sqrt(self.values[kept])
-        )
-        return np.linalg.norm(moved, axis=1)
-
-    @property
-    def divisors(self) -> Vector:
-        """The norms by which the Gram matrix is normalized."""
-        return np.where(self.visible, self.norms, 1.0)
+        moved = self.vectors[:, kept] / np.sqrt(self.values[kept])
+        spread: Vector = np.linalg.norm(moved, axis=1) / self.divisors
+        return spread
 
     def length(self, weights: Vector) -> float:
         """Return ‖Σ wₖ gₖ‖."""
@@ -89,7 +76,19 @@ def span(gram: Matrix, base: Vector, rounding: Rounding, *, keep_short: bool = F
     divisors = np.where(visible, norms, 1.0)
     shown = np.outer(visible, visible)
     values, vectors = np.linalg.eigh(np.where(shown, gram, 0) / np.outer(divisors, divisors))
-    return Span(gram, base, rounding, norms, terms, visible, values, vectors)
+    return Span(
+        gram=gram,
+        base=base,
+        rounding=rounding,
+        norms=norms,
+        terms=terms,
+        visible=visible,
+        divisors=divisors,
+        values=values,
+        vectors=vectors,
+        rank=int(np.count_nonzero(values > NOISE)),
+        traceless=np.sum(vectors[:, values <= NOISE] ** 2, axis=1),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,45 +105,34 @@ class Fit:
     outside: float  # the length of what no weights give
     outer: float  # how much of A may lie there: 4u√K of its scale, or the floor
     inner: float  # how far A may move inside the span: 6u of its scale, or the floor
-
-    @property
-    def relative(self) -> float:
-        """How far a weight may be off, as a fraction of itself."""
-        return max(6 * self.span.rounding.unit, FLOOR)
-
-    @property
-    def whole(self) -> float:
-        """How far a whole weighting may be off: the unit of length of the metric."""
-        return max(self.inner, self.outside) if self.outside > self.outer else self.inner
+    whole: float  # how far a whole weighting may be off: the unit of length of the metric
+    relative: float  # how far a weight may be off, as a fraction of itself
 
     def allowed(self, unit: float) -> float:
         """Return how much of A may lie outside the span in an arithmetic of this unit."""
         return 4 * unit * len(self.span.base) ** 0.5 * self.scale
 
-    @property
     def noise(self) -> float:
-        """How far rounding moves A along one direction of the span, at most.
+        """Return how far rounding moves A along one direction of the span, at most.
 
         Each part's rounding points its own way, so it adds up in squares: in 1,260 deep networks it
         moved A by at most 1.3 u √Σ (wₖ ‖gₖ‖)² in half precision, twice that in single precision.
         Adding up rounds each number of A, of which the largest counts. And where more lies outside
         the span than that, as much may lie inside.
         """
-        space = self.span
-        unit = space.rounding.unit
+        space, unit = self.span, self.span.rounding.unit
         own = float(np.linalg.norm(self.weights * space.norms))
-        peak = min(self.peak, self.length)
-        adding = unit * len(space.base) ** 0.5 * peak / 2
+        adding = unit * len(space.base) ** 0.5 * min(self.peak, self.length) / 2
         rounding = (2.5 if unit > DEEP else 10) * unit * own + adding + space.rounding.parameters
         return min(max(rounding, 0.6 * self.outside) + self.floor / 10, self.whole)
 
     def read(self) -> Weights:
         """Return the weights with their uncertainty, for the judge."""
-        space, whole, noise = self.span, self.whole, self.noise
-        hidden = ~space.visible | (np.diag(space.lost) > 1e-4)
+        space, whole, noise = self.span, self.whole, self.noise()
+        hidden = ~space.visible | (space.traceless > 1e-4)
         return Weights(
             values=self.weights,
-            absolute=np.where(hidden, np.inf, noise * space.spread(np.eye(len(space.base)))),
+            absolute=np.where(hidden, np.inf, noise * space.spread()),
             relative=self.relative,
             metric=space.gram / whole**2 if whole > 0 else np.zeros_like(space.gram),
             noise=noise / whole if whole > 0 else 0.0,
@@ -169,8 +157,9 @@ def fit(space: Span, along: Vector, square: float, peak: float) -> Fit:
     scale = max(level * terms, length)
     floor = FLOOR * max(scale, terms) + rounding.tiny
     left = square - 2 * float(moved @ along) + space.length(moved) ** 2
-    outer = max(_loose(space) * scale, floor)
-    inner = max(6 * rounding.unit * scale, floor)
+    outside = max(left, 0.0) ** 0.5
+    outer = float(np.hypot(max(_loose(space) * scale, floor), 4 * rounding.parameters))
+    inner = float(np.hypot(max(6 * rounding.unit * scale, floor), rounding.parameters))
     return Fit(
         span=space,
         weights=base + moved,
@@ -179,9 +168,11 @@ def fit(space: Span, along: Vector, square: float, peak: float) -> Fit:
         scale=scale,
         level=level,
         floor=floor,
-        outside=max(left, 0.0) ** 0.5,
-        outer=float(np.hypot(outer, 4 * rounding.parameters)),
-        inner=float(np.hypot(inner, rounding.parameters)),
+        outside=outside,
+        outer=outer,
+        inner=inner,
+        whole=max(inner, outside) if outside > outer else inner,
+        relative=max(6 * rounding.unit, FLOOR),
     )
 
 

@@ -68,12 +68,11 @@ def check_finite(name: str, tensors: Mapping[str, Tensor]) -> None:
             where = ", ".join(str(int(i)) for i in np.unravel_index(index, tensor.shape or (1,)))
             found = f"{_place(label, name)} is {tensor.flat[index]} at [{where}]"
             k = re.search(r"parts\[(\d+)\]$", label)
-            if k:
-                raise ValueError(
-                    f"micro-batch {k[1]} must be finite, but {found}: has it no target? Then its "
-                    "mean is 0/0; give it a count of 0 and it is left out"
+            if k and np.isnan(tensor.flat[index]):
+                found += (
+                    ": has it no target? Then its mean is 0/0; with a count of 0 it is left out"
                 )
-            raise ValueError(f"{label} must be finite, but {found}")
+            raise ValueError(f"{f'micro-batch {k[1]}' if k else label} must be finite, but {found}")
     raise ValueError(f"{_called(name)} must not be so large that its square overflows float64")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from gradexplain.audit.judge.case import Case, Finding, Note, Verdict
 from gradexplain.audit.judge.weights import Weights
 from gradexplain.audit.tell.advice import QUESTIONS, TO_DO, TO_DO_FOR
-from gradexplain.audit.tell.sentences import sentence
+from gradexplain.audit.tell.sentences import digits, sentence
 from gradexplain.audit.tell.text import Part, table, wrapped
 from gradexplain.audit.tell.words import INTENDED, TITLES
 
@@ -106,7 +106,7 @@ class Report:
         for name, verdict, says in self.terms:
             lines += wrapped(f"{TITLES[verdict]}. {says}", f"{name}: ")
         for w, weights in enumerate(self.workers):
-            shown = ", ".join("?" if x is None else f"{x:.4g}" for x in weights[:_MOST])
+            shown = ", ".join("?" if x is None else digits(x) for x in weights[:_MOST])
             lines += wrapped(
                 f"weights {shown}{', …' if len(weights) > _MOST else ''}", f"worker {w}: "
             )
@@ -148,8 +148,8 @@ class Report:
             for name, value in vars(self).items()
             if name not in {"parts", "terms", "quiet"}
         }
-        verdict = self.verdict.value
-        return {"schema": SCHEMA, **plain, "verdict": verdict, "parts": parts, "terms": terms}
+        named = {"verdict": self.verdict.value, "title": TITLES[self.verdict]}
+        return {"schema": SCHEMA, **plain, **named, "parts": parts, "terms": terms}
 
 
 def report_of(
@@ -185,7 +185,7 @@ def report_of(
         questions=QUESTIONS[found.verdict],
         terms=tuple((name, each.verdict, sentence(each.claim, name)) for name, each in found.terms),
         parameters=tuple((name, sentence(each.claim)) for name, each in found.parameters),
-        workers=tuple(tuple(_known(weights, case)) for weights in workers),
+        workers=tuple(tuple(_rounded(weights, case)) for weights in workers),
     )
 
 
@@ -222,6 +222,13 @@ def _known(weights: Weights, case: Case) -> Iterator[float | None]:
     unread = weights.unread(case.expected) | ~np.isfinite(weights.absolute)
     for value, hidden in zip(weights.values.tolist(), unread, strict=True):
         yield None if hidden else value
+
+
+def _rounded(weights: Weights, case: Case) -> Iterator[float | None]:
+    """Yield each weight, with zero for what cannot be told from it."""
+    least = weights.uncertainty(np.zeros_like(weights.values))
+    for value, small in zip(_known(weights, case), least.tolist(), strict=True):
+        yield 0.0 if value is not None and abs(value) <= small else value
 
 
 def _notes_of_terms(found: Finding) -> Iterator[str]:

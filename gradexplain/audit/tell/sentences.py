@@ -3,12 +3,17 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-from gradexplain.audit.judge.case import Note
-from gradexplain.audit.tell.words import FACTORS, SENTENCES, WEIGHTINGS
+from gradexplain.audit.judge.case import Note, Verdict
+from gradexplain.audit.tell.words import FACTORS, SENTENCES, TITLES, WEIGHTINGS
 
 
 def sentence(note: Note, term: str = "") -> str:
     """Return a note as a sentence; parts are named after the term they belong to."""
+    text = _sentence(note, term)
+    return f"It {text.removeprefix('A ')}" if term and text.startswith("A ") else text
+
+
+def _sentence(note: Note, term: str) -> str:
     built = _BUILT.get(note.kind)
     if built is not None:
         return built(note.facts, term)
@@ -18,13 +23,13 @@ def sentence(note: Note, term: str = "") -> str:
     return SENTENCES[note.kind].format_map(facts)
 
 
-def digits(value: float) -> str:
-    """Write a number to four digits, with a true minus sign; one that is almost one, to nine.
+def digits(value: float, most: int = 4) -> str:
+    """Write a number to so many digits, with a true minus sign; one that is almost one, to nine.
 
     >>> digits(-1234.5), digits(1.00012), digits(-0.0)
     ('−1234', '1.00012', '0')
     """
-    short = f"{value + 0.0:.4g}"
+    short = f"{value + 0.0:.{most}g}"
     return (f"{value:.9g}" if short == "1" else short).replace("-", "−")
 
 
@@ -115,11 +120,21 @@ def _extra(facts: Mapping[str, object], _: str) -> str:
 
 
 def _terms(facts: Mapping[str, object], _: str) -> str:
-    wrong, right = _strings(facts["wrong"]), _strings(facts["right"])
-    if not wrong:
+    right = _strings(facts["right"])
+    off = [_term(*each) for each in facts["wrong"]]  # type: ignore[attr-defined]
+    if not off:
         return f"Each term is exact: {listed(right)}."
     also = f"; {listed(right)} {_be(right)} exact" if right else ""
-    return f"{listed(wrong).capitalize()} {_be(wrong)} off{also}."
+    text = f"{listed(off)}{also}."
+    return text[0].upper() + text[1:]
+
+
+def _term(name: str, verdict: Verdict, factor: float) -> str:
+    if verdict is Verdict.DROPPED and factor == 0:
+        return f"{name} is missing"
+    if verdict is Verdict.RESCALED:
+        return f"{name} counts {digits(factor)} times as much as it should"
+    return f"{name} is {TITLES[verdict]}"
 
 
 def _be(names: list[str]) -> str:

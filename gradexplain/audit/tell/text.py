@@ -32,6 +32,13 @@ class Part:
         exact = abs(self.weight - self.expected) <= self.uncertainty
         return 1.0 if exact else self.weight / self.expected
 
+    @property
+    def agrees(self) -> bool:
+        """Whether the weight is the expected one, as far as it can be read."""
+        if self.weight is None or self.uncertainty is None or not self.expected:
+            return False
+        return abs(self.weight - self.expected) <= self.uncertainty
+
 
 def wrapped(text: str, label: str = "") -> list[str]:
     """Break a text into lines; those after the first stand under the label."""
@@ -58,8 +65,12 @@ def _name(part: Part) -> str:
 
 
 def _row(part: Part, width: int) -> str:
-    weight = 0.0 if part.ratio == 0 else part.weight
-    cells = [digits(v) if v is not None else "?" for v in (part.expected, weight, part.ratio)]
+    weight, ratio = part.weight, part.ratio
+    if part.agrees:  # to the last digit that can be read
+        ratio = 1.0
+    elif ratio == 0:
+        weight = 0.0
+    cells = [digits(v) if v is not None else "?" for v in (part.expected, weight, ratio)]
     count = f"{part.count:g}" if part.count is not None else "–"
     return f"{_name(part):>{width}} {count:>10} {cells[0]:>10} {cells[1]:>10} {cells[2]:>15}"
 

@@ -85,6 +85,7 @@ SENTENCES: dict[str, str] = {
     + _SETTLE,
     "nothing": "A holds nothing of these parts: every one was dropped.",
     "short": "A is too small beside the parts for its weights to be read.",
+    "lacking": "A may lack {parts}: rounding hides whether it does.",
     "near": "A is near the mean gradient, but rounding hides which weights it has.",
     "several": "Several weightings fit A.",
     "uncertain": "The weights of {parts} cannot be determined: the parts are nearly parallel, too "

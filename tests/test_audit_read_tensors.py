@@ -1,17 +1,72 @@
 """One array of any framework: what is read of it, and what is refused."""
 
+import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import ml_dtypes
 import numpy as np
+import numpy.typing as npt
 import pytest
-from test_audit_inputs import Jax, Slices, SparseTorch, Torch
+from audits import COUNTS, RIGHT, Gradient, random_parts, weighted
+from frameworks import Dlpack, Jax, Mlx, Slices, SparseTorch, TensorFlow, Torch
 
 from gradexplain import Verdict, audit_accumulation, sketch
-from gradexplain.audit.tensors import to_tensor
+from gradexplain.audit.read.tensors import to_tensor
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
+PARTS = random_parts(dtype=np.float32)
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+
+def verdicts_through(wrap: Callable[[Gradient], Any]) -> list[Verdict]:
+    """Audit a right and a wrong A, each handed in as `wrap` makes it."""
+    return [
+        audit_accumulation(
+            wrap(weighted(weights, PARTS)), [wrap(part) for part in PARTS], counts=COUNTS
+        ).verdict
+        for weights in (RIGHT, np.ones(4) / 4)
+    ]
+
+
+@pytest.mark.parametrize("kind", [Torch, SparseTorch, Jax, TensorFlow, Slices, Dlpack, Mlx])
+def test_arrays_are_known_by_what_they_can_do(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlx.core", SimpleNamespace(float32=np.float32))
+
+    def wrap(gradient: Gradient) -> dict[str, object]:
+        return {name: kind(np.asarray(value)) for name, value in gradient.items() if value.ndim}
+
+    assert verdicts_through(wrap) == [Verdict.EXACT, Verdict.MEAN_OF_MEANS]
+
+
+def test_a_tensor_on_another_device_is_fetched() -> None:
+    def wrap(gradient: Gradient) -> dict[str, Torch]:
+        return {n: Torch(np.asarray(v), device="cuda") for n, v in gradient.items()}
+
+    assert verdicts_through(wrap) == [Verdict.EXACT, Verdict.MEAN_OF_MEANS]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda values: values,
+        Jax,
+        TensorFlow,
+        Mlx,
+        lambda values: Torch(values, "bfloat16"),
+    ],
+    ids=["ml_dtypes", "jax", "tensorflow", "mlx", "torch"],
+)
+def test_bfloat16_is_widened_exactly_and_its_tolerance_is_its_own(
+    wrap: Callable[[npt.NDArray[Any]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlx.core", SimpleNamespace(float32=np.float32))
+    values = np.array([1.0, -2.5, 3e-39, 3e38, 1 / 3], np.float32).astype(BFLOAT16)
+    tensor = to_tensor("accumulated", wrap(values))
+    assert tensor.dtype == "bfloat16"
+    assert tensor.flat.dtype == np.float32
+    assert tensor.flat.tolist() == values.astype(np.float32).tolist()
 
 
 def test_a_tensor_is_flat_and_remembers_its_shape_and_dtype() -> None:
@@ -27,7 +82,7 @@ def test_a_parameter_without_gradient_has_no_numbers_and_the_finest_dtype() -> N
     assert (absent.flat.size, absent.shape, absent.dtype) == (0, (), "float64")
     assert absent.present is False
     assert sketch({"w": np.ones(3), "frozen": None}).dtype == "float64"
-    assert sketch({"w": np.ones(3), "frozen": None}).size == 3
+    assert sketch({"w": np.ones(3), "frozen": None}).numbers == 3
 
 
 def test_a_copy_is_the_same_in_memory_of_its_own() -> None:
@@ -39,15 +94,6 @@ def test_a_copy_is_the_same_in_memory_of_its_own() -> None:
     assert copy.address is None
     assert not np.shares_memory(copy.flat, ROWS)
     assert to_tensor("gradient", None).copy().present is False
-
-
-def test_a_generator_s_parameters_without_gradient_count_as_zero() -> None:
-    rng = np.random.default_rng(0)
-    parts: list[dict[str, Any]] = [
-        {"w": rng.standard_normal(30), "b": rng.standard_normal(5) if k else None} for k in range(2)
-    ]
-    A = {"w": 0.1 * parts[0]["w"] + 0.9 * parts[1]["w"], "b": 0.9 * parts[1]["b"]}
-    assert audit_accumulation(A, (part for part in parts), [1, 9]).verdict is Verdict.EXACT
 
 
 def test_a_sparse_gradient_is_filled_up() -> None:
@@ -95,3 +141,18 @@ def test_where_numbers_begin_is_known_if_they_can_be_overwritten() -> None:
     fixed.setflags(write=False)
     for leaf in (fixed, np.zeros(0), Jax(ROWS), 1.0):
         assert to_tensor("gradient", leaf).address is None
+
+
+@pytest.mark.bad_input
+def test_a_shard_is_refused_with_what_to_do() -> None:
+    class DTensor(Torch):
+        def full_tensor(self) -> Torch:
+            raise AssertionError("that would talk to other workers")
+
+    message = (
+        "accumulated['w'] must be a whole tensor, not a shard (DTensor): "
+        "call .full_tensor(), or add up sketches of the shards"
+    )
+    with pytest.raises(TypeError) as caught:
+        to_tensor("accumulated['w']", DTensor(ROWS))
+    assert str(caught.value) == message

@@ -1,6 +1,7 @@
 """Sketches: they add up over shards wherever these lie, and keep the weights."""
 
 import dataclasses
+import hashlib
 import re
 from itertools import pairwise
 from typing import Any
@@ -8,14 +9,67 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from audits import random_parts, weighted
+from audits import COUNTS, RIGHT, random_parts, weighted
 from closeness import assert_close
 
-from gradexplain import Verdict, audit_accumulation, sketch
-from gradexplain.audit import Sketch
+from gradexplain import Sketch, Verdict, audit_accumulation, sketch
 
-COUNTS = np.array([10.0, 90.0, 30.0, 5.0])
-RIGHT = COUNTS / COUNTS.sum()
+
+# Number by number, against the same worked out in whole numbers
+
+
+WHOLE = 2**64 - 1
+
+
+def key_of(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest(), "big")
+
+
+def sign_of(key: int, row: int) -> int:
+    """Return splitmix64's top bit, as a sign (its last shift leaves that bit alone)."""
+    mixed = (key + (row + 1) * 0x9E3779B97F4A7C15) & WHOLE
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & WHOLE
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & WHOLE
+    return -1 if mixed >> 63 else 1
+
+
+def by_hand(values: npt.NDArray[Any], name: str, length: int, seed: int, at: int) -> list[float]:
+    key, total = key_of(seed, name), [0.0] * length
+    for index, value in enumerate(values):
+        row, column = divmod(at + index + key % length, length)
+        total[column] += sign_of(key, row) * float(value)
+    return total
+
+
+@pytest.mark.parametrize(("length", "seed", "at"), [(7, 0, 0), (41, 3, 12_345), (1, 1, 5)])
+def test_each_number_has_the_place_and_the_sign_of_the_definition(
+    length: int, seed: int, at: int
+) -> None:
+    values = np.random.default_rng(0).standard_normal(1000)
+    found = sketch({"w": values}, length=length, seed=seed, offsets={"w": at}).values
+    assert found == pytest.approx(by_hand(values, "w", length, seed, at), abs=1e-11)
+
+
+def test_a_number_is_a_shard_of_itself() -> None:
+    one = {"scale": np.float64(2.5)}
+    assert np.array_equal(sketch(one, offsets={"scale": ((), ())}).values, sketch(one).values)
+    assert np.abs(sketch(one).values).sum() == 2.5
+
+
+@pytest.mark.parametrize("corner", [(0, 4), (3, 0)])
+def test_an_empty_shard_adds_nothing(corner: tuple[int, int]) -> None:
+    shape = (3 - corner[0], 4 - corner[1])
+    found = sketch({"w": np.zeros(shape), "b": np.ones(1)}, offsets={"w": (corner, (3, 4))})
+    assert np.array_equal(found.values, sketch({"b": np.ones(1)}).values)
+    assert found.numbers == 1
+
+
+def test_a_shard_without_gradient_adds_nothing_wherever_it_lies() -> None:
+    found = sketch({"w": None, "b": np.ones(1)}, offsets={"w": ((2, 0), (3, 4))})
+    assert np.array_equal(found.values, sketch({"b": np.ones(1)}).values)
+
+
+# A linear map
 
 
 def values(gradient: object, **options: Any) -> npt.NDArray[np.float64]:
@@ -23,26 +77,23 @@ def values(gradient: object, **options: Any) -> npt.NDArray[np.float64]:
 
 
 def by_the_definition(
-    gradient: dict[str, npt.NDArray[np.float64]], size: int
+    gradient: dict[str, npt.NDArray[np.float64]], length: int
 ) -> npt.NDArray[np.float64]:
     """Find each coordinate's place and sign by sketching it alone, then add all up."""
-    total = np.zeros(size)
+    total = np.zeros(length)
     for name, array in gradient.items():
         for index in range(array.size):
             one = np.zeros(array.size)
             one[index] = 1.0
-            total += array.ravel()[index] * values({name: one}, size=size)
+            total += array.ravel()[index] * values({name: one}, length=length)
     return total
-
-
-# A linear map
 
 
 def test_every_coordinate_keeps_its_size_and_has_one_place() -> None:
     for index in [0, 1, 40, 41, 42, 81, 99]:
         one = np.zeros(100)
         one[index] = 2.5
-        found = values(one, size=41)
+        found = values(one, length=41)
         assert np.count_nonzero(found) == 1
         assert np.abs(found).max() == 2.5
 
@@ -50,7 +101,7 @@ def test_every_coordinate_keeps_its_size_and_has_one_place() -> None:
 def test_a_sketch_is_the_sum_of_its_coordinates_sketches() -> None:
     rng = np.random.default_rng(0)
     gradient = {"w": rng.standard_normal((7, 20)), "b": rng.standard_normal(5)}
-    assert_close(values(gradient, size=13), by_the_definition(gradient, 13), 1e-14)
+    assert_close(values(gradient, length=13), by_the_definition(gradient, 13), 1e-14)
 
 
 def test_it_is_linear_and_sketches_add_up() -> None:
@@ -74,9 +125,9 @@ def test_seeds_and_names_choose_the_signs_and_the_places() -> None:
 
 
 def test_signs_are_even_and_do_not_repeat() -> None:
-    rows = values({"w": np.ones(1_000_000)}, size=1) / 1000
+    rows = values({"w": np.ones(1_000_000)}, length=1) / 1000
     assert abs(rows[0]) < 4  # the sum of a million signs: four standard deviations
-    signs = np.array([values({"w": np.ones(1)}, size=1, offsets={"w": k})[0] for k in range(256)])
+    signs = np.array([values({"w": np.ones(1)}, length=1, offsets={"w": k})[0] for k in range(256)])
     assert set(signs) == {-1.0, 1.0}
     for shift in range(1, 128):
         assert abs(signs[shift:] @ signs[:-shift]) < 6 * 16  # no period
@@ -84,13 +135,10 @@ def test_signs_are_even_and_do_not_repeat() -> None:
 
 def test_lengths_are_kept_on_average() -> None:
     v = np.random.default_rng(0).standard_normal(20_000)
-    ratios = [np.sum(values(v, size=101, seed=seed) ** 2) / np.sum(v**2) for seed in range(60)]
+    ratios = [np.sum(values(v, length=101, seed=seed) ** 2) / np.sum(v**2) for seed in range(60)]
     # The spread of one is about √(2/101) = 0.14, of their mean 0.018.
     assert np.mean(ratios) == pytest.approx(1, abs=0.07)
     assert np.std(ratios) == pytest.approx((2 / 101) ** 0.5, rel=0.4)
-
-
-# Shards
 
 
 def test_flat_shards_add_up_wherever_they_are_cut() -> None:
@@ -104,15 +152,15 @@ def test_flat_shards_add_up_wherever_they_are_cut() -> None:
 
 def test_shards_cut_across_any_axis_add_up() -> None:
     w = np.random.default_rng(0).standard_normal((12, 10, 9))
-    whole = values({"w": w}, size=37)
+    whole = values({"w": w}, length=37)
     for axis in range(3):
         total, at = np.zeros(37), 0
         for shard in np.array_split(w, [2, 5], axis=axis):
             corner = tuple(at if a == axis else 0 for a in range(3))
-            total += values({"w": shard}, size=37, offsets={"w": (corner, w.shape)})
+            total += values({"w": shard}, length=37, offsets={"w": (corner, w.shape)})
             at += shard.shape[axis]
         assert_close(total, whole, 1e-13)
-    wrong = values({"w": w[:, :5]}, size=37) + values({"w": w[:, 5:]}, size=37)
+    wrong = values({"w": w[:, :5]}, length=37) + values({"w": w[:, 5:]}, length=37)
     assert np.linalg.norm(wrong - whole) > 0.1 * np.linalg.norm(whole)
 
 
@@ -129,7 +177,7 @@ def test_parameters_of_a_pipeline_add_up_over_workers() -> None:
     stages = [{"w": part["w"]}, {"b": part["b"], "scale": part["scale"]}]
     total = sketch(stages[0]) + sketch(stages[1])
     assert_close(total.values, values(part), 1e-13)
-    assert total.size == 641
+    assert total.numbers == 641
     reduced = dataclasses.replace(sketch(stages[0]), values=total.values)
     assert_close(reduced.values, values(part), 1e-13)
 
@@ -147,13 +195,10 @@ def test_a_sharded_model_is_audited_from_its_workers_sketches() -> None:
 
     for weights, verdict in [(RIGHT, Verdict.EXACT), ([0.25] * 4, Verdict.MEAN_OF_MEANS)]:
         report = audit_accumulation(
-            over_workers(weighted(weights, parts)), [over_workers(p) for p in parts], COUNTS
+            over_workers(weighted(weights, parts)), [over_workers(p) for p in parts], counts=COUNTS
         )
         assert report.verdict is verdict
-        assert report.size == 641
-
-
-# Weights
+        assert str(report).splitlines()[0].endswith("audit of 4 parts, 641 numbers each, sketched")
 
 
 def sparse_parts(seed: int, K: int, kept: float) -> list[npt.NDArray[np.float32]]:
@@ -170,13 +215,13 @@ def test_weights_are_those_of_the_full_gradients_for_every_seed(kept: float) -> 
         weights = np.random.default_rng(seed).dirichlet(np.ones(6))
         A = sum(np.float32(w) * part for w, part in zip(weights, parts, strict=True))
         counts = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
-        full = audit_accumulation(A, parts, counts)
+        full = audit_accumulation(A, parts, counts=counts)
         seen = audit_accumulation(
-            sketch(A, seed=seed), [sketch(part, seed=seed) for part in parts], counts
+            sketch(A, seed=seed), [sketch(part, seed=seed) for part in parts], counts=counts
         )
         assert seen.verdict is full.verdict is Verdict.REWEIGHTED
-        assert seen.implied == pytest.approx(full.implied, abs=3e-7)
-        assert seen.implied == pytest.approx(weights.tolist(), abs=3e-7)
+        assert seen.weights == pytest.approx(full.weights, abs=3e-7)
+        assert seen.weights == pytest.approx(weights.tolist(), abs=3e-7)
 
 
 def test_every_seed_sees_what_lies_outside_the_span() -> None:
@@ -184,27 +229,30 @@ def test_every_seed_sees_what_lies_outside_the_span() -> None:
     A = sum(np.float32(w) * part for w, part in zip(RIGHT, parts, strict=True))
     stray = sparse_parts(1, 1, 1e-3)[0]
     A = A + np.float32(1e-3 * np.linalg.norm(A) / np.linalg.norm(stray)) * stray
-    residuals = []
+    shares = []
     for seed in range(20):
         report = audit_accumulation(
-            sketch(A, seed=seed), [sketch(part, seed=seed) for part in parts], COUNTS
+            sketch(A, seed=seed),
+            [sketch(part, seed=seed) for part in parts],
+            counts=COUNTS,
+            arithmetic="float32",
         )
         assert report.verdict is Verdict.UNEXPLAINED
-        residuals.append(report.residual)
-    full = audit_accumulation(A, parts, COUNTS).residual
-    assert np.mean(residuals) == pytest.approx(full, rel=0.1)
+        shares.append(report.outside)
+    full = audit_accumulation(A, parts, counts=COUNTS, arithmetic="float32").outside
+    assert np.mean(shares) == pytest.approx(full, rel=0.1)
 
 
-def test_another_size_tells_whether_parts_are_parallel_or_only_look_it() -> None:
+def test_another_length_tells_whether_parts_are_parallel_or_only_look_it() -> None:
     """Two parts of one number each, 41 places apart: with rows of 41 they fall on one place."""
     parts = list(np.random.default_rng(0).standard_normal((4, 500)))
     for k in range(2):
         parts[k] = np.zeros(500)
         parts[k][3 + 41 * k] = 1
     A = 0.1 * parts[0] + 0.4 * parts[1] + 0.2 * parts[2] + 0.3 * parts[3]
-    for size, verdict in [(41, Verdict.AMBIGUOUS), (43, Verdict.REWEIGHTED)]:
-        sketches = [sketch(part, size=size) for part in parts]
-        report = audit_accumulation(sketch(A, size=size), sketches, COUNTS)
+    for length, verdict in [(41, Verdict.AMBIGUOUS), (43, Verdict.REWEIGHTED)]:
+        sketches = [sketch(part, length=length) for part in parts]
+        report = audit_accumulation(sketch(A, length=length), sketches, counts=COUNTS)
         assert report.verdict is verdict
 
 
@@ -214,20 +262,17 @@ def test_dtypes_are_remembered() -> None:
     assert (sketch(random_parts(1)[0]) + sketch(half)).dtype == "float16"
     parts = [{n: v.astype(np.float16) for n, v in p.items()} for p in random_parts()]
     report = audit_accumulation(
-        sketch(weighted(RIGHT, parts)), [sketch(part) for part in parts], COUNTS
+        sketch(weighted(RIGHT, parts)), [sketch(part) for part in parts], counts=COUNTS
     )
-    assert report.tolerance == pytest.approx(8 * 2**-11, rel=1e-2)
+    assert report.tolerated == pytest.approx(8 * 2**-11, rel=1e-2)
     assert report.verdict is Verdict.EXACT
 
 
 def test_nothing_of_what_is_handed_in_is_changed() -> None:
     parts = [sketch(part) for part in random_parts()]
     before = [part.values.copy() for part in parts]
-    audit_accumulation(parts[0], parts[1:], [1, 2, 3], expect_factor=2)
+    audit_accumulation(parts[0], parts[1:], counts=[1, 2, 3], expect_factor=2)
     assert all(np.array_equal(a, b.values) for a, b in zip(before, parts, strict=True))
-
-
-# What is refused
 
 
 def refused(error: type[Exception], message: str, call: Any, *args: Any, **options: Any) -> None:
@@ -238,7 +283,7 @@ def refused(error: type[Exception], message: str, call: Any, *args: Any, **optio
 @pytest.mark.bad_input
 def test_bad_input_is_refused_by_name() -> None:
     v = np.ones(10)
-    refused(ValueError, "size must be at least 1, not 0", sketch, v, size=0)
+    refused(ValueError, "length must be at least 1, not 0", sketch, v, length=0)
     refused(
         ValueError,
         "offsets must name parameters of gradient, not 'b'",
@@ -258,19 +303,32 @@ def test_bad_input_is_refused_by_name() -> None:
     with np.errstate(all="raise"):
         flaw = np.array([1.0, np.nan])
         refused(
-            ValueError, "gradient['w'] must be finite, but it is nan at [1]", sketch, {"w": flaw}
+            ValueError, "gradient must be finite, but gradient['w'] is nan at [1]", sketch, {"w": flaw}
         )
     refused(TypeError, "gradient must be an array, not object", sketch, object())
+
+
+def audit(A: object, parts: Any, counts: Any) -> object:
+    return audit_accumulation(A, parts, counts=counts)
 
 
 @pytest.mark.bad_input
 def test_sketches_of_different_kinds_are_kept_apart() -> None:
     v = np.ones(10)
     one, other = sketch(v), sketch(v, seed=1)
-    kinds = "seed 0 and size 4093 and seed 1 and size 4093"
+    kinds = "seed 0 and length 4093 and seed 1 and length 4093"
     message = f"sketches to be added must be of one kind, not {kinds}"
     refused(ValueError, message, lambda: one + other)
-    message = "parts[1] must have seed 0 and size 4093, as the others have, not seed 0 and size 41"
-    refused(ValueError, message, audit_accumulation, one, [one, sketch(v, size=41)], [1, 2])
-    message = "parts[1] must be a sketch too, as accumulated is"
-    refused(TypeError, message, audit_accumulation, one, [one, v], [1, 2])
+    message = "parts[1] must have seed 0 and length 4093, as the others have, not seed 0 and length 41"
+    refused(ValueError, message, audit, one, [one, sketch(v, length=41)], [1, 2])
+    message = "parts[1] must be a sketch too, as parts[0] is"
+    refused(TypeError, message, audit, one, [one, v], [1, 2])
+
+
+@pytest.mark.bad_input
+def test_an_empty_shard_must_lie_in_the_whole_too() -> None:
+    message = (
+        "offsets['w'] must place a shard of shape (0, 4) inside the whole, not at (4, 0) in (3, 4)"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        sketch({"w": np.zeros((0, 4))}, offsets={"w": ((4, 0), (3, 4))})

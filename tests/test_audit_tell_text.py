@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradexplain import Report, Verdict
-from gradexplain.audit.text import Part, table, wrapped
+from gradexplain.audit.tell.text import Part, table, wrapped
+
 
 REPORT = Report(
     verdict=Verdict.UNEVEN,

@@ -1,13 +1,25 @@
-"""Sums of weights, for parts that look alike: what they weigh together, where that can be told."""
+"""Sums of weights, for parts that look alike: what they weigh together, where it is known."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from readings import Array, reading
+from audits import COUNTS, RIGHT, Gradient, plus, random_parts, times, weighted
 
-from gradexplain.audit.sums import determined_sums
-from gradexplain.audit.weights import Reading
+from gradexplain import Report, Verdict, audit_accumulation, sketch
+
+PARTS = random_parts()
+K = len(PARTS)
+ALIKE = np.ones(K) / K
+
+
+def verdict_of(weights: npt.ArrayLike, **options: object) -> Report:
+    A = weighted(np.asarray(weights), PARTS)
+    return audit_accumulation(A, PARTS, counts=COUNTS, **options)  # type: ignore[arg-type]
+
 
 G, H, OTHER = np.random.default_rng(0).standard_normal((3, 60))
+
+
 WEIGHTS = np.array([0.1, 0.3, 0.2, 0.5, 0.4, 0.0])
 RIGHT = np.array([0.1, 0.2, 0.3, 0.1, 0.2, 0.1])
 
@@ -71,3 +83,29 @@ def test_a_sum_blurred_by_a_quarter_of_what_it_should_be_is_not_told(sign: int) 
     assert sums(A, 0.99 * share, [0, 1]) == []
     assert len(sums(A, -1.01 * share, [0, 1])) == 1
     assert sums(A, -0.99 * share, [0, 1]) == []
+
+
+def test_nearly_parallel_parts_leave_only_their_sum_to_be_read() -> None:
+    twin = plus(PARTS[0], random_parts(1, seed=9)[0], 1e-7)
+    parts, counts = [PARTS[0], twin, PARTS[1]], np.array([10, 90, 30])
+    report = audit_accumulation(weighted([0.3, 0.3, 0.4], parts), parts, counts=counts)
+    assert report.verdict is Verdict.AMBIGUOUS
+    assert "parts[0] and parts[1] cannot be told" in report.claim
+    assert report.notes == (
+        f"together, parts[0] and parts[1] weigh {0.6 / (100 / 130):.4g} times what they should",
+    )
+    twin = plus(PARTS[0], random_parts(1, seed=9)[0], 1e-4)
+    parts = [PARTS[0], twin, PARTS[1]]
+    report = audit_accumulation(weighted([0.3, 0.3, 0.4], parts), parts, counts=counts)
+    assert report.verdict is Verdict.REWEIGHTED
+    assert report.weights == pytest.approx([0.3, 0.3, 0.4], rel=1e-3)
+
+
+def test_blurred_weights_are_named() -> None:
+    twin = plus(PARTS[0], random_parts(1, seed=9)[0], 1e-7)
+    parts = [PARTS[0], twin, PARTS[1]]
+    report = audit_accumulation(weighted([0.3, 0.3, 0.4], parts), parts, counts=[10, 90, 30])
+    assert report.claim == (
+        "The weights of parts[0] and parts[1] cannot be told: nearly parallel, too short, or too "
+        "many."
+    )

@@ -20,7 +20,7 @@ from steps import COUNTS, PARTS, RIGHT, both, step_of, write
 
 from gradexplain import Verdict, audit_accumulation
 from gradexplain.audit.cli import audit_file
-from gradexplain.audit.files import open_arrays
+from gradexplain.audit.read.files import open_arrays
 
 # Reading
 
@@ -29,12 +29,12 @@ from gradexplain.audit.files import open_arrays
 def test_a_step_is_read_as_it_was_written(name: str, tmp_path: Path) -> None:
     report = audit_file(write(tmp_path / name, step_of()))
     assert report.verdict is Verdict.EXACT
-    assert report.counts == (10, 90, 30, 5)
-    assert report.implied == pytest.approx(RIGHT, rel=1e-6)
+    assert [part.count for part in report.parts] == [10, 90, 30, 5]
+    assert report.weights == pytest.approx(RIGHT, rel=1e-6)
     report = audit_file(write(tmp_path / name, step_of(4 * RIGHT)), expect_factor=4)
     assert report.verdict is Verdict.EXACT
     report = audit_file(write(tmp_path / name, step_of()), arithmetic="bfloat16")
-    assert report.tolerance == pytest.approx(8 * 2**-8)
+    assert report.tolerated == pytest.approx(8 * 2**-8)
 
 
 @both
@@ -57,7 +57,7 @@ def test_all_that_a_step_may_hold_is_used(name: str, tmp_path: Path) -> None:
 @both
 def test_a_gradient_may_be_one_array_without_a_name(name: str, tmp_path: Path) -> None:
     step = {f"parts/{k}": part["w"] for k, part in enumerate(PARTS)}
-    step |= {"accumulated": weighted(RIGHT, PARTS)["w"], "counts": COUNTS}
+    step |= {"accumulated": weighted(RIGHT, PARTS)["w"], "counts": np.array(COUNTS)}
     path = write(tmp_path / name, step)
     assert audit_file(path).verdict is Verdict.EXACT
     assert list(open_arrays(path).under("parts/1")) == [""]
@@ -99,9 +99,9 @@ def test_paths_stand_for_gradients(tmp_path: Path) -> None:
         write(path, {name: np.asarray(value) for name, value in part.items()})
     total = {name: np.asarray(value) for name, value in weighted(RIGHT, PARTS).items()}
     accumulated = write(tmp_path / "A.npz", total)
-    assert audit_accumulation(accumulated, paths, COUNTS).verdict is Verdict.EXACT
-    assert audit_accumulation(accumulated, (p for p in paths), COUNTS).verdict is Verdict.EXACT
-    assert audit_accumulation(paths[1], paths, COUNTS).verdict is Verdict.DROPPED
+    assert audit_accumulation(accumulated, paths, counts=COUNTS).verdict is Verdict.EXACT
+    assert audit_accumulation(accumulated, (p for p in paths), counts=COUNTS).verdict is Verdict.EXACT
+    assert audit_accumulation(paths[1], paths, counts=COUNTS).verdict is Verdict.DROPPED
 
 
 # Damage
@@ -202,9 +202,9 @@ def test_a_longer_header_than_the_format_allows_is_refused(
 ) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(safetensors_file(b"{}", bytes(9)))
-    monkeypatch.setattr("gradexplain.audit.files._HEADER", 2)
+    monkeypatch.setattr("gradexplain.audit.read.files._HEADER", 2)
     assert list(open_arrays(path)) == []
-    monkeypatch.setattr("gradexplain.audit.files._HEADER", 1)
+    monkeypatch.setattr("gradexplain.audit.read.files._HEADER", 1)
     refused("a.safetensors must have a header of at most 1 bytes", path)
 
 
@@ -246,14 +246,14 @@ def test_a_file_may_grow_two_hundredfold_and_by_what_it_may_in_any_case(
 ) -> None:
     whole, room = npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (1,)}", bytes(8)), 50_000
     path = npz(tmp_path / "a.npz", {"a.npy": whole})
-    monkeypatch.setattr("gradexplain.audit.files._ROOM", 0)
+    monkeypatch.setattr("gradexplain.audit.read.files._ROOM", 0)
     assert np.array_equal(np.asarray(open_arrays(path)["a"]), [0.0])
     path = npz(tmp_path / "b.npz", {"b.npy": bytes(100_000)}, zipfile.ZIP_DEFLATED)
     room = 100_000 - 200 * path.stat().st_size
     assert room > 0
-    monkeypatch.setattr("gradexplain.audit.files._ROOM", room)
+    monkeypatch.setattr("gradexplain.audit.read.files._ROOM", room)
     assert list(open_arrays(path)) == ["b"]
-    monkeypatch.setattr("gradexplain.audit.files._ROOM", room - 1)
+    monkeypatch.setattr("gradexplain.audit.read.files._ROOM", room - 1)
     with pytest.raises(ValueError, match=r"^b\.npz must not unpack to more than 200 times"):
         open_arrays(path)
 
@@ -321,7 +321,7 @@ def test_the_later_headers_of_npy_are_read(tmp_path: Path) -> None:
 @both
 def test_a_mutated_file_is_read_or_refused_and_nothing_else(name: str, tmp_path: Path) -> None:
     step = {name: value[:2] if value.ndim else value for name, value in step_of().items()}
-    whole = Path(write(tmp_path / name, {**step, "counts": COUNTS})).read_bytes()
+    whole = Path(write(tmp_path / name, {**step, "counts": np.array(COUNTS)})).read_bytes()
     rng, path, outcomes = random.Random(0), tmp_path / f"mutated-{name}", set()  # noqa: S311 - no secret
     for _ in range(300):
         content = bytearray(whole)
