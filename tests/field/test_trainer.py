@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from transformers import MixtralConfig, MixtralForCausalLM, Trainer, TrainerCallback
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    MixtralConfig,
+    MixtralForCausalLM,
+    Trainer,
+    TrainerCallback,
+)
 
 from field.cases.transformers_trainer import VOCABULARY, MeanLossTrainer, make_trainer
 from gradexplain.integrations.torch import watch
@@ -69,9 +76,8 @@ def test_a_loss_that_divides_by_the_number_of_items_is_read(folder: str) -> None
 
 @pytest.mark.skipif(OLD, reason="only the newer release divides its cross-entropy by the count")
 def test_a_routers_loss_is_a_term_of_its_own(folder: str) -> None:
-    trainer = make_trainer(Trainer, folder)
     torch.manual_seed(0)
-    trainer.model = trainer.model_wrapped = MixtralForCausalLM(
+    model = MixtralForCausalLM(
         MixtralConfig(
             vocab_size=VOCABULARY,
             hidden_size=16,
@@ -84,10 +90,31 @@ def test_a_routers_loss_is_a_term_of_its_own(folder: str) -> None:
             max_position_embeddings=64,
         )
     )
-    report = audit_trainer(trainer)
+    report = audit_trainer(make_trainer(Trainer, folder, model))
     terms = {name: verdict.value for name, verdict, _ in report.terms}
     assert terms == {"loss": "exact", "aux_loss": "rescaled"}
     assert "times 4" in str(report)
+
+
+@pytest.mark.skipif(OLD, reason="only the newer release divides its cross-entropy by the count")
+def test_gpt2_counts_its_labels_before_the_shift(folder: str) -> None:
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=VOCABULARY,
+            n_positions=64,
+            n_embd=16,
+            n_layer=2,
+            n_head=2,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
+    )
+    report = audit_trainer(make_trainer(Trainer, folder, model))
+    counts = [part.count or 0 for part in report.parts]
+    rows = 2 * len(counts)  # each has one label that is never predicted
+    assert report.verdict.value == "rescaled"
+    assert report.factor == pytest.approx(sum(counts) / (sum(counts) + rows), rel=1e-5)
 
 
 def test_callbacks_are_called_and_the_trainer_trains_on(folder: str) -> None:

@@ -17,7 +17,7 @@ def seen() -> int:
 try:
     together(seen, len)
 except (RuntimeError, ValueError) as error:
-    print(f"{rank} {type(error).__name__}: {error}", flush=True)
+    print(f"{rank} {type(error).__name__}: {error}\n", end="", flush=True)
 assert together(lambda: rank, len) == 2  # the next meeting is one as any other
 dist.barrier()
 dist.destroy_process_group()
