@@ -290,6 +290,20 @@ def test_a_clip_that_does_not_bite_is_not_mentioned(model: nn.Module) -> None:
     assert report.notes == ()
 
 
+def test_a_clip_between_backward_passes_is_none_of_the_whole(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            clip_grad_norm_(model.parameters(), 0.01)
+            (step.tap(mean_loss(model, batch), targets=n) * n / N).backward()
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == "reweighted"
+    assert report.ratios[-1] == 1
+    assert report.ratios[0] is not None
+    assert report.ratios[0] < 0.1
+
+
 def by_hand(model: nn.Module) -> Callable[[], None]:
     def clip() -> None:
         for weight in model.parameters():

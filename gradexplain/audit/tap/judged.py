@@ -65,11 +65,11 @@ def _found(
     everyone: Sequence[Seen], way: Way, rows: Sequence[Row], case: Case, expect: object
 ) -> Finding:
     """Return the finding: what hides the weights first, then what they say."""
-    said = decide(case)
     notes = tuple(_notes(everyone, way, rows))
     blind = _blind(everyone, way)
     if blind is not None:
-        return blind.with_notes(*_beside(said), *notes)
+        return blind.with_notes(_at_the_losses(everyone, way, expect), *notes)
+    said = decide(case)
     if way.disagreeing:
         where = note("workers differ in", first=way.disagreeing[0], differ=len(way.disagreeing))
         claim = note("workers disagree")
@@ -136,9 +136,11 @@ def _uneven(everyone: Sequence[Seen], way: Way, said: Finding, expect: object) -
     return Finding(Verdict.UNEVEN, note("uneven way"), parameters=tuple(lines))
 
 
-def _beside(said: Finding) -> Iterator[Note]:
+def _at_the_losses(everyone: Sequence[Seen], way: Way, expect: object) -> Note:
     """Say what the losses alone say, where something else decides."""
-    yield note("at the losses", verdict=said.verdict, claim=said.claim, factor=said.factor)
+    plain = dict.fromkeys(way.factors, 1 / len(everyone))
+    rows = rows_of([one.taps for one in everyone], plain, dict.fromkeys(way.factors, 0.0))
+    return note("at the losses", claim=decide(case_of(rows, expect, 0.0)).claim)
 
 
 def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[Note]:

@@ -36,7 +36,7 @@ class Way:
     @property
     def coarse(self) -> bool:
         """Whether more is left over than the gradients' own arithmetic leaves."""
-        return not self.strays and self.remainder > self.tolerance / 2 and self.tolerance == COARSE
+        return not self.strays and self.tolerance == COARSE
 
     @property
     def relative(self) -> float:
