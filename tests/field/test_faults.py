@@ -16,7 +16,7 @@ from torch import nn
 from field import test_readers, test_watch
 from field.loops import adam, plain, tokens
 from field.test_loops import LOOPS, said
-from gradexplain.audit.tap import ways
+from gradexplain.audit.tap import path, ways
 from gradexplain.integrations import torch as integration
 from gradexplain.integrations import (
     torch_clips,
@@ -258,7 +258,7 @@ class _Sticky:
 
 @fault(test_audit_tap.test_workers_are_one_step)
 def the_average_over_workers_is_forgotten(patch: Patch) -> None:
-    route = ways.route
+    route = path.route
 
     def whole(sketches: Any, guesses: Any, coarse: float) -> Any:
         found = route(sketches, guesses, coarse)
