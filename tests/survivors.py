@@ -1,6 +1,7 @@
 """The changes that may go unnoticed, each with its reason; and what a run finds wrong with them."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -15,6 +16,18 @@ def listed(survivors: Path, kind: str) -> set[Altered]:
         if not entry.get("reason"):
             raise ValueError(f"{survivors.name} must give a reason for {entry}")
     return {(one["place"], one["before"], after) for one in entries for after in one["after"]}
+
+
+def listed_operators(survivors: Path) -> Counter[tuple[str, str]]:
+    """Return how often each function may survive each change of an operator, as the file lists it.
+
+    Such an entry outlives an edit of the line: it names the function, and what was changed in it.
+    """
+    entries = tomllib.loads(survivors.read_text(encoding="utf-8")).get("code", [])
+    for entry in entries:
+        if not entry.get("reason"):
+            raise ValueError(f"{survivors.name} must give a reason for {entry}")
+    return Counter((entry["place"], change) for entry in entries for change in entry["changes"])
 
 
 def faults(
