@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from gradexplain.sitebuild.pages import Block, Mark, blocks, marks
+from gradexplain.sitebuild.pages import Block, Mark, blocks, marks, proof_block
 
 _SIGNS = {"+": "-", "-": "+", "−": "+"}
 _OPERATORS = {"*": "/", "/": "*", "**": "*", "//": "/", "%": "*", "@": "*", "&": "|", "|": "&"}
@@ -70,17 +70,29 @@ class _Piece:
                     yield Change(start, start + len(symbol[0]), after)
 
 
-def changes(page: str) -> list[Change]:
-    """Return every change of the page, in page order."""
-    pieces = [piece for block in blocks(page) for piece in _of_block(page, block)]
-    pieces += [piece for mark in marks(page) for piece in _of_mark(page, mark)]
+def changes(page: str, place: str = "") -> list[Change]:
+    """Return every change of the page, in page order; of what runs at this place only."""
+    every = blocks(page)
+    pieces = [p for block in every if block.place == place for p in _of_block(page, block)]
+    shown = [mark for mark in marks(page) if _proved_at(mark, every) == place]
+    pieces += [piece for mark in shown for piece in _of_mark(page, mark)]
+    if place:
+        return sorted(change for piece in pieces for change in piece.changes())
     for found in _DECLARED.finditer(page):
         pieces.append(_Piece(found["symbols"], _span(found, "symbols"), _IN_OUTPUT))
         pieces.append(
             _Piece(found["formula"], _span(found, "formula"), _IN_FORMULA, _without_rule_names)
         )
-    lost_signs = [Change(mark.start, mark.start, "−") for mark in marks(page) if _unsigned(mark)]
+    lost_signs = [Change(mark.start, mark.start, "−") for mark in shown if _unsigned(mark)]
     return sorted([*lost_signs, *(change for piece in pieces for change in piece.changes())])
+
+
+def _proved_at(mark: Mark, page_blocks: list[Block]) -> str:
+    """Return where a computed number is checked: an ill-formed one where most are."""
+    try:
+        return proof_block(mark, page_blocks).place
+    except ValueError:
+        return ""
 
 
 def _of_block(page: str, block: Block) -> Iterator[_Piece]:

@@ -47,7 +47,7 @@ _PIECE = re.compile(
     "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PIECES.items()),
     re.DOTALL | re.MULTILINE,
 )
-_INFO = re.compile(r'(?P<language>\w+)(?: +\w+="[^"]*")*')
+_INFO = re.compile(r'(?P<language>\w+)(?P<place> torch(?:run=\d+)?)?(?: +\w+="[^"]*")*')
 _IN_PROSE = re.compile(r"\d+(?:\.\d+)+|(?<!\w)\d+e[-−+]?\d+|(?<![\w.])(?:\.\d+|\d+(?!\w))")
 _STATEMENTS_ONLY_PYTHON_HAS = re.compile(
     r"^\s*(?:>>>|import \w|from [\w.]+ import |(?:def|class) \w+.*:$)", re.MULTILINE
@@ -64,6 +64,7 @@ class Block:
     line: int
     code: str
     visible: bool
+    place: str = ""  # "torch" or "torchrun=2" where it needs PyTorch, and is run with it alone
 
     @property
     def is_doctest(self) -> bool:
@@ -286,7 +287,13 @@ def _block(page: str, piece: re.Match[str], body: str) -> Block:
         line=_line(page, piece.start()),
         code=dedent(piece[body]),
         visible=body == "body",
+        place=_place(piece["info"] or ""),
     )
+
+
+def _place(info: str) -> str:
+    match = _INFO.fullmatch(info.rstrip())
+    return (match["place"] or "").strip() if match else ""
 
 
 def _line(page: str, position: int) -> int:
@@ -344,6 +351,8 @@ def _fence_fault(info: str, body: str) -> str:
     match = _INFO.fullmatch(info.rstrip())
     if match is None or match["language"] not in LANGUAGES:
         return f'the fence "{info}" must be one of {", ".join(LANGUAGES)}, then name="value" pairs'
+    if match["place"] and match["language"] != "python":
+        return f'the fence "{info}" must be Python if it needs PyTorch'
     if match["language"] == "python":
         return _doctest_fault(body) if body.startswith(">>>") else ""
     if _is_python(body, match["language"]):
