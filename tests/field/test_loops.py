@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch.multiprocessing as mp
 
-from field import loops, loops_kinds, loops_workers
+from field import loops, loops_kinds, loops_optimizers, loops_workers
 from field.loops import Loop
 from field.workers import leave, meet
 from gradexplain import Report
 
-LOOPS: dict[str, Loop] = {**loops.LOOPS, **loops_kinds.LOOPS}
+LOOPS: dict[str, Loop] = {**loops.LOOPS, **loops_kinds.LOOPS, **loops_optimizers.LOOPS}
 
 
 def said(report: Report) -> str:
