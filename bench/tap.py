@@ -1,6 +1,6 @@
-"""What watching a step costs: the bare step, taps alone, and taps with the path, in turns.
+"""What watching a step costs: the bare step, only taps, and taps with the path, in turns.
 
-python -m bench.tap [--tokens 1024] [--rounds 9] [--threads 2]
+python -m bench.tap [--tokens 1024] [--rounds 9] [--threads 2] [--cpu]
 
 It needs PyTorch. A transformer of 10 million parameters takes one step of eight micro-batches. The
 three versions take turns, each round in another order, and the ratio is that of the medians over
@@ -75,16 +75,18 @@ def versions(tokens: int) -> dict[str, Step]:
     }
 
 
-def timed(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
+def timed(
+    steps: dict[str, Step], rounds: int, clock: Callable[[], float]
+) -> dict[str, list[float]]:
     """Return the seconds of each version, a number a round, after one round that warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     names = list(steps)
     for turn in range(-1, rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            start = time.perf_counter()
+            start = clock()
             steps[name]()
             if turn >= 0:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return seconds
 
 
@@ -92,14 +94,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name, default in (("tokens", 1024), ("rounds", 9), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--cpu", action="store_true", help="time of the processor, not of the wall")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    seconds = timed(versions(given.tokens), given.rounds)
+    clock = time.process_time if given.cpu else time.perf_counter
+    seconds = timed(versions(given.tokens), given.rounds, clock)
     bare = seconds["bare"]
     found: dict[str, Any] = {
         "parameters": sum(weight.numel() for weight in Model().parameters()),
         "tokens": given.tokens,
         "threads": given.threads,
+        "clock": "processor" if given.cpu else "wall",
         "torch": torch.__version__,
         "bare seconds": statistics.median(bare),
     }

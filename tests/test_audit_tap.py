@@ -70,7 +70,7 @@ def test_a_right_step_is_exact() -> None:
     report = judged(World().seen())
     assert report.ok is True
     assert report.weights == pytest.approx([n / N for n in COUNTS])
-    assert report.details == ("On the way to SGD: × 1 for every pass.",)
+    assert report.details == ("From backward to SGD: × 1 in every pass.",)
     assert report.head == "3 tapped losses"
 
 
@@ -85,7 +85,7 @@ def test_the_weight_that_counts_is_the_product() -> None:
     assert report.verdict.value == "dropped"
     assert report.weights == pytest.approx([0, 0, COUNTS[2] / N])
     assert report.details == (
-        "On the way to SGD, by backward pass: × 0, × 0, × 1.",
+        "From backward to SGD, pass by pass: × 0, × 0, × 1.",
         "Read at the losses: 0.3125, 0.125, 0.5625.",
     )
 
@@ -95,7 +95,7 @@ def test_a_common_factor_is_measured() -> None:
     world.handed = world.handed / 1024
     report = judged(world.seen([n * 1024 / N for n in COUNTS]))
     assert report.ok is True
-    assert report.details[0] == "On the way to SGD: × 0.0009766 for every pass."
+    assert report.details[0] == "From backward to SGD: × 0.0009766 in every pass."
 
 
 def test_what_was_held_before_is_found() -> None:
@@ -123,7 +123,7 @@ def test_a_parameter_with_something_else_in_it_is_unexplained() -> None:
     world.handed[1] += np.random.default_rng(2).standard_normal(M)
     report = judged(world.seen())
     assert report.verdict.value == "uneven"
-    assert "added by no backward pass" in dict(report.parameters)["layer.weight"]
+    assert "came from no backward pass" in dict(report.parameters)["layer.weight"]
 
 
 def test_a_gradient_of_something_else_is_unexplained() -> None:
@@ -182,7 +182,9 @@ def test_a_pass_without_a_tap_leaves_it_open() -> None:
     (seen,) = World().seen()
     report = judged([replace(seen, taps=seen.taps[1:], untapped={0: "embed"})])
     assert report.ok is None
-    assert report.claim.startswith("Backward pass 0 reaches embed and the optimizer")
+    assert report.claim.startswith(
+        "Backward pass 0 changed what the optimizer got, by way of embed"
+    )
     unread = judged([replace(seen, taps=seen.taps[1:], not_read=("it is fused",))])
     assert "It was not read: it is fused." in unread.notes
 
@@ -198,7 +200,7 @@ def test_batches_without_targets_are_left_out() -> None:
     empty = replace(seen.taps[1], count=0.0)
     report = judged([replace(seen, taps=(seen.taps[0], empty, seen.taps[2]))])
     assert report.ok is True
-    assert "1 micro-batches without targets were left out." in report.notes
+    assert "Micro-batches without targets, left out: 1." in report.notes
     nothing = replace(empty, finite=False)
     report = judged([replace(seen, taps=(seen.taps[0], nothing, seen.taps[2]))])
     assert report.claim.startswith("Micro-batch 1 has no targets, and its mean is 0/0.")
@@ -276,7 +278,7 @@ def test_two_optimizers_have_a_report_each() -> None:
     assert [name for name, _ in report.parameters] == ["SGD", "AdamW"]
     alike = replace(World(seed=2).seen()[0].steps[0], optimizer="AdamW")
     report = judged([replace(seen, steps=(seen.steps[0], alike))])
-    assert report.details == ("On the way to SGD and AdamW: × 1 for every pass.",)
+    assert report.details == ("From backward to SGD and AdamW: × 1 in every pass.",)
 
 
 def test_a_term_belongs_to_the_optimizer_that_gets_it() -> None:
@@ -304,7 +306,7 @@ def test_workers_are_one_step() -> None:
     report = judged(on_two(right))
     assert report.ok is True
     assert report.head == "6 tapped losses on 2 workers"
-    assert report.details[0] == "On the way to SGD: × 0.5 for every pass."
+    assert report.details[0] == "From backward to SGD: × 0.5 in every pass."
     assert judged(on_two([1 / 3] * 3)).verdict.value == "mean-of-means"
     assert judged(on_two([n / N / 2 for n in COUNTS])).factor == pytest.approx(0.5)
 

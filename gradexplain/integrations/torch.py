@@ -64,13 +64,14 @@ def watch(
 
     Raises:
         TypeError: the model is no module.
-        ValueError: it has no parameter to train, its parameters are sharded, or an optimizer steps
-            a second time inside the window.
+        ValueError: it has no parameter to train, its parameters are sharded, an optimizer holds
+            none of them or steps a second time inside the window, or `expect` is unknown.
     """
     passes = Passes()
     parameters = _trained(model)
+    _concerned(_listed(optimizer), parameters)
     way = Path(parameters, _listed(optimizer), passes, sketching=path)
-    step = Step(model, parameters, passes, way, expect=expect, clipped=clipped)
+    step = Step(model, parameters, passes, way, expect=_checked(expect), clipped=clipped)
     with step.watched(), way.watched(), clips_seen(way.clipped):
         yield step
 
@@ -116,7 +117,7 @@ class Step:
             loss: a micro-batch's mean loss; or its sum; or an unreduced one, a loss per target.
             targets: how many targets the mean or sum is over; or which count, a mask. An unreduced
                 loss needs none: its targets of weight 0 are taken for padding.
-            term: which term of the objective it is, where there are several: each is judged alone.
+            term: which term of the objective it is; each is judged separately.
             weight: the total weight that the term is meant to have. "loss" has 1; for other terms
                 without one, the proportions between micro-batches are judged.
             reduction: "sum" if a scalar loss is a sum over its targets.
@@ -179,7 +180,7 @@ class Step:
         return tuple(f"{name or 'the model'} ({type(m).__name__})" for name, m in normed)
 
 
-def _counted(loss: Tensor, targets: Any) -> tuple[float | None, Tensor | None]:  # noqa: ANN401 - checked
+def _counted(loss: Tensor, targets: Any) -> tuple[float | Tensor | None, Tensor | None]:  # noqa: ANN401 - checked
     """Return the count of targets, and which they are."""
     if targets is None:
         return None, None
@@ -189,7 +190,9 @@ def _counted(loss: Tensor, targets: Any) -> tuple[float | None, Tensor | None]: 
                 f"targets must have the loss's shape, {tuple(loss.shape)}, "
                 f"not {tuple(targets.shape)}"
             )
-        return float(targets.sum()), targets.detach() if loss.ndim else None
+        return targets.sum(), targets.detach() if loss.ndim else None
+    if isinstance(targets, Tensor) and targets.ndim == 0:
+        return targets.detach(), None
     try:
         count = float(targets)
     except (TypeError, ValueError):
@@ -200,6 +203,39 @@ def _counted(loss: Tensor, targets: Any) -> tuple[float | None, Tensor | None]: 
     if not 0 <= count < float("inf"):
         raise ValueError(f"targets must be finite and at least 0, not {count:g}")
     return count, None
+
+
+def _checked(expect: object) -> object:
+    """Return what is expected: "target", "part", or weights.
+
+    Raises:
+        ValueError: it is another word, or no weights.
+    """
+    wanted = 'expect must be "target", "part" or a weight for each tapped loss'
+    if isinstance(expect, str) and expect not in {"target", "part"}:
+        raise ValueError(f"{wanted}, not {expect!r}")
+    if isinstance(expect, str):
+        return expect
+    try:
+        return [float(weight) for weight in expect]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise ValueError(f"{wanted}, not {expect!r}") from None
+
+
+def _concerned(optimizers: Sequence[Any], parameters: Mapping[str, Tensor]) -> None:
+    """Check that each optimizer holds some of the parameters.
+
+    Raises:
+        ValueError: one holds none.
+    """
+    known = {id(weight) for weight in parameters.values()}
+    for one in optimizers:
+        groups = getattr(one, "param_groups", ())
+        if not any(id(weight) in known for group in groups for weight in group["params"]):
+            raise ValueError(
+                "optimizer must hold some of the model's parameters that require a gradient, "
+                f"but {type(one).__name__} holds none of them"
+            )
 
 
 def _trained(model: Models) -> dict[str, Tensor]:

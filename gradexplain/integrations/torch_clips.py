@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-#: Told after each call: the parameters, and what each gradient was multiplied by; None by value.
+#: Called after each clip with the parameters and the factor of their gradients; None by value.
 Seen = Callable[[list[Tensor], Tensor | None], None]
 
 

@@ -42,7 +42,7 @@ class Path:
         """Sketch the gradients that are there already."""
         self.parameters = dict(parameters)
         self.handed: list[Handed] = []
-        self.forget: Callable[[int], None] = lambda _: None  # told which passes a closure redoes
+        self.forget: Callable[[int], None] = lambda _: None  # called before a closure runs again
         self.sketching = sketching
         self._optimizers, self._passes = list(optimizers), passes
         self._names = {id(weight): name for name, weight in self.parameters.items()}

@@ -1,4 +1,4 @@
-"""Readers for loops without a tap: the weights, from what models and autograd show by themselves.
+"""Readers for loops without a tap: weights from what models and autograd already show.
 
 In this order: `log_probs` that a model returns; the loss's own node in the graph, with its saved
 targets; the `loss` that a model returns, by its value; the output of the head. The first three must

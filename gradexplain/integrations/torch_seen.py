@@ -55,12 +55,19 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         term=tap.term,
         read={place[one]: _array(arrived) for one, arrived in tap.readings.items() if one in place},
         unit=max(tap.unit, *(torch.finfo(kind).eps / 2 for kind in _types(tap))),
-        count=tap.count,
+        count=_count(tap),
         weight=tap.weight,
         kept=None if tap.mask is None else tap.mask.cpu().numpy(),
         summed=tap.summed,
         finite=bool(torch.isfinite(tap.value if tap.mask is None else tap.value[tap.mask]).all()),
     )
+
+
+def _count(tap: Tap) -> float | None:
+    count = None if tap.count is None else float(tap.count)
+    if count is not None and not 0 <= count < float("inf"):
+        raise ValueError(f"targets must be finite and at least 0, not {count:g}")
+    return count
 
 
 def _types(tap: Tap) -> list[torch.dtype]:
@@ -98,14 +105,17 @@ def _reached(name: str, handed: Handed, passes: Sequence[Pass]) -> bool:
 
 
 def _table(sketches: Sequence[Tensor | None]) -> Array:
-    """Return one row for each parameter, (T, m), moved to the CPU at once."""
+    """Return one row for each parameter, (T, m), moved to the CPU at once from each device."""
     rows = torch.zeros(len(sketches), LENGTH, dtype=torch.float64)
-    there = [t for t, sketch in enumerate(sketches) if sketch is not None]
-    if there:
-        found = torch.stack([s for s in sketches if s is not None])
-        rows[there] = found.to("cpu", torch.float64)
+    places: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for t, sketch in enumerate(sketches):
+        if sketch is not None:
+            places.setdefault((sketch.device, sketch.dtype), []).append(t)
+    for where in places.values():
+        found = torch.stack([s for t in where if (s := sketches[t]) is not None])
+        rows[where] = found.to("cpu").double()
     return rows.numpy()
 
 
 def _array(value: Tensor) -> Array:
-    return value.to("cpu", torch.float64).numpy()
+    return value.to("cpu").double().numpy()

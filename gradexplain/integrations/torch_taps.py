@@ -18,7 +18,7 @@ class Tap:
 
     term: str
     weight: float | None  # the total that its term is meant to have
-    count: float | None
+    count: float | Tensor | None  # a tensor is read at the end, when no device waits for it
     mask: Tensor | None  # the targets that count, of an unreduced loss
     summed: bool
     value: Tensor

@@ -55,7 +55,7 @@ def two_terms_in_two_backwards(*, right: bool) -> Report:
     return two_terms(right=right, backwards=2)
 
 
-@loop("ambiguous", "was tapped")
+@loop("ambiguous", "Tap every loss of the step")
 def a_loss_that_is_not_tapped(*, right: bool) -> Report:
     model = tokens()
     optimizer = adam(model)
@@ -156,7 +156,7 @@ def a_generator_and_a_discriminator(*, right: bool) -> Report:
     return step.report()
 
 
-@loop("ambiguous", "was tapped")
+@loop("ambiguous", "Tap every loss of the step")
 def a_discriminator_in_one_loop(*, right: bool) -> Report:
     """Each micro-batch serves both networks; the judge keeps the maker's gradients, or not."""
     maker, judge = vectors(), vectors()

@@ -218,6 +218,35 @@ def test_bad_models_are_refused(model: Any, error: type[Exception], said: str) -
         pass
 
 
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"expect": "token"}, """must be "target", "part" or .* not 'token'"""),
+        ({"expect": 3}, "a weight for each tapped loss, not 3"),
+        ({"optimizer": adam(tokens())}, "but AdamW holds none of them"),
+        ({"optimizer": "SGD"}, "but str holds none of them"),
+    ],
+)
+def test_bad_options_are_refused(model: nn.Module, named: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said), watch(model, **named):
+        pass
+
+
+def test_a_count_may_be_a_tensor_and_is_read_at_the_end(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            (step.tap(mean_loss(model, batch), targets=torch.tensor(n)) * n / N).backward()
+        optimizer.step()
+    assert step.report().ok is True
+
+
+def test_parameters_of_several_types_are_followed(model: Any) -> None:
+    model[3].double()
+    model[2].register_forward_hook(lambda _, __, out: out.double())
+    assert plain(model, adam(model), lambda loss, n: loss * n / N).ok is True
+
+
 def test_sharded_parameters_are_refused_with_the_way_out() -> None:
     class DTensor(nn.Parameter):
         pass
@@ -324,7 +353,10 @@ def test_a_clip_of_ones_own_is_a_factor_until_it_is_declared(model: nn.Module) -
 def test_without_its_path_a_gradients_fate_is_unknown_and_said_to_be(model: nn.Module) -> None:
     report = clipped(model, model.zero_grad, path=False)
     assert report.ok is True
-    assert "The way to the optimizer was not watched (path=False)." in report.details
+    assert (
+        "What happens between backward and the optimizer was not watched (path=False)."
+        in report.details
+    )
 
 
 def test_a_term_beside_the_taps_is_reported(model: nn.Module) -> None:
@@ -337,7 +369,7 @@ def test_a_term_beside_the_taps_is_reported(model: nn.Module) -> None:
         optimizer.step()
     report = step.report()
     assert report.ok is True
-    assert any("passes no tap" in note for note in report.notes)
+    assert any("without passing a tap" in note for note in report.notes)
 
 
 def test_padding_that_is_trained_is_named(model: nn.Module) -> None:

@@ -34,7 +34,7 @@ def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool
         clipped: whether a common factor below 1 is a clip.
 
     Raises:
-        ValueError: nothing was tapped, or what the taps were told makes no sense.
+        ValueError: nothing was tapped, or the taps contradict each other or `expect`.
     """
     if not any(one.taps for one in everyone):
         reasons = "".join(f" ({reason})" for one in everyone for reason in one.not_read[:1])
@@ -122,7 +122,7 @@ def _past(everyone: Sequence[Seen], way: Way) -> Finding | None:
 
 
 def _uneven(everyone: Sequence[Seen], way: Way, said: Finding, expect: object) -> Finding:
-    """Judge the parameters whose gradients took another way by themselves."""
+    """Judge the parameters that took another path separately."""
     lines = [("the others", said)]
     for stray in way.strays:
         label = stray.names[0] + (f" and {len(stray.names) - 1} more" if stray.names[1:] else "")
@@ -137,7 +137,7 @@ def _uneven(everyone: Sequence[Seen], way: Way, said: Finding, expect: object) -
 
 
 def _at_the_losses(everyone: Sequence[Seen], way: Way, expect: object) -> Note:
-    """Say what the losses alone say, where something else decides."""
+    """Add what only the losses say, where something else decides."""
     plain = dict.fromkeys(way.factors, 1 / len(everyone))
     rows = rows_of([one.taps for one in everyone], plain, dict.fromkeys(way.factors, 0.0))
     return note("at the losses", claim=decide(case_of(rows, expect, 0.0)).claim)
@@ -217,15 +217,15 @@ def _details(one: Judged) -> Iterator[str]:
     """Say what the losses handed out, and what happened on the way."""
     way, rows = one.way, one.rows
     if not way.watched:
-        yield "The way to the optimizer was not watched (path=False)."
+        yield "What happens between backward and the optimizer was not watched (path=False)."
         return
     factors = list(way.factors.values())
     if len(set(factors)) <= 1:
         same = digits(factors[0] if factors else 0.0)
-        yield f"On the way to {way.optimizer}: × {same} for every pass."
+        yield f"From backward to {way.optimizer}: × {same} in every pass."
     else:
         shown = ", ".join(f"× {digits(c)}" for c in factors[:8]) + (", …" if factors[8:] else "")
-        yield f"On the way to {way.optimizer}, by backward pass: {shown}."
+        yield f"From backward to {way.optimizer}, pass by pass: {shown}."
     if any(not np.isclose(row.read, row.value, rtol=1e-9) for row in rows):
         shown = ", ".join(digits(row.read) for row in rows[:8]) + (", …" if rows[8:] else "")
         yield f"Read at the losses: {shown}."

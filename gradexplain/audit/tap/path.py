@@ -35,7 +35,7 @@ class Sketches:
 
 @dataclass(frozen=True, eq=False)
 class Stray:
-    """Parameters whose gradients took another way than the others'."""
+    """Parameters whose gradients reached the optimizer with other factors."""
 
     names: tuple[str, ...]
     factors: Array | None  # (P,); None if no factors explain them
@@ -96,7 +96,7 @@ def _fitted(sketches: Sketches, tolerance: float, near: Sequence[float]) -> Rout
 def _strays(
     sketches: Sketches, off: npt.NDArray[np.bool_], tolerance: float, near: Sequence[float]
 ) -> tuple[Stray, ...]:
-    """Solve each parameter by itself, and put together those that read the same."""
+    """Solve each parameter separately, and put together those that read the same."""
     found: list[Stray] = []
     for t in np.flatnonzero(off):
         alone = sketches.only(np.arange(len(off)) == t)

@@ -148,21 +148,21 @@ SENTENCES: dict[str, str] = {
     "parameters, first {names}.",
     "left over": "The gradients still held those of the step before, × {factor}: zero them once a "
     "step, before the first backward pass.",
-    "way lost": "{share} of what the optimizer was handed was added by no backward pass.",
-    "untapped pass": "Backward pass {one} reaches {name} and the optimizer, but no loss in it was "
-    "tapped: its weight was not read.",
+    "way lost": "{share} of the gradient handed to the optimizer came from no backward pass.",
+    "untapped pass": "Backward pass {one} changed what the optimizer got, by way of {name}, but no "
+    "loss in it was tapped, so its weight was not read.",
     "not read": "It was not read: {reason}.",
-    "untapped path": "A term of the objective reaches {name} and passes no tap: what it adds was "
-    "not read. Tap it as a term of its own.",
+    "untapped path": "A term of the objective reaches {name} without passing a tap, so its "
+    "weight was not read. Tap it as its own term.",
     "workers differ in": "Parameters whose gradients differ: {differ}, first {first}.",
-    "uneven way": "Gradients took different ways to the optimizer.",
+    "uneven way": "The gradients of some parameters reached the optimizer with other factors.",
     "clipped": "The gradient was clipped, × {factor}; the averaging is judged without that.",
     "clipped by groups": "The gradients were clipped by groups, by as much as × {factor}; the "
     "averaging is judged without that.",
     "never back": "No gradient came back to {parts}: no backward pass reached them.",
-    "empty": "{batches} micro-batches without targets were left out.",
-    "coarse way": "Up to {share} of a gradient changed on the way: about what sending it in half "
-    "precision leaves.",
+    "empty": "Micro-batches without targets, left out: {batches}.",
+    "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about what "
+    "sending it in half precision leaves.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
     "with the whole batch's gradient, audit_accumulation(..., full=...).",
     # what was done with the input
