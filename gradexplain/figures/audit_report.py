@@ -35,7 +35,7 @@ def audit_report_data(seed: int = 0) -> Report:
 @house
 def audit_report(report: Report | None = None) -> Figure:
     """Draw a bar per part from one to its ratio; of many parts, those furthest from one."""
-    report = report or audit_report_data()
+    report = audit_report_data() if report is None else report
     bars = _chosen(report.ratios)
     figure = canvas(48 + _ROW * (len(bars) + 0.6))
     heading(figure, 18, f"Verdict: {TITLES[report.verdict]}")

@@ -203,13 +203,13 @@ def _up_to_a_factor(case: Case) -> Finding | None:
     for verdict, name, weights in named_weightings(case):
         factor, uncertainty = case.weights.factor(weights)
         if np.isfinite(uncertainty) and case.weights.fits(factor * weights):
-            fitting.append((verdict, name, factor, uncertainty))
+            fitting.append((verdict, name, weights, factor, uncertainty))
     if len(fitting) > 1:
-        each = (note("also", weighting=name, factor=factor) for _, name, factor, _ in fitting)
+        each = (note("also", weighting=name, factor=factor) for _, name, _, factor, _ in fitting)
         return Finding(Verdict.AMBIGUOUS, note("several"), notes=tuple(each))
     if not fitting:
         return None
-    verdict, name, factor, uncertainty = fitting[0]
+    verdict, name, weights, factor, uncertainty = fitting[0]
     if abs(factor - 1) <= uncertainty:
         factor = 1.0
     missing = [note("also without", parts=parts) for parts in left_out(case)]
@@ -217,7 +217,10 @@ def _up_to_a_factor(case: Case) -> Finding | None:
         either = note("also", weighting=name, factor=factor)
         return Finding(Verdict.AMBIGUOUS, note("several"), notes=(either, *missing))
     names = factor_names(case, factor, uncertainty) if factor != 1 else []
-    if factor != 1 and not names and _unread_share(case) > _LITTLE:
+    strained = abs(factor - 1) <= _CLEAR * _relative(case) and (
+        _CLEAR * case.weights.deviation(factor * weights) > 1
+    )
+    if factor != 1 and not names and (strained or _unread_share(case) > _LITTLE):
         return None
     names += _but_unread(case)
     claim = note("weighs", weighting=name, factor=factor, intended=case.parts.intended)
@@ -283,6 +286,13 @@ def _unread_share(case: Case) -> float:
     """Return what the parts that could not be read should weigh, as a share of all."""
     sizes = np.abs(case.expected)
     return float(sizes[case.weights.unread(case.expected)].sum() / sizes.sum())
+
+
+def _relative(case: Case) -> float:
+    """Return how far the weights that could be read may be off, as a share of themselves."""
+    read = ~case.weights.unread(case.expected) & (case.expected != 0)
+    shares = case.weights.uncertainty(case.expected)[read] / np.abs(case.expected[read])
+    return float(shares.max(initial=0.0))
 
 
 def _but_unread(case: Case) -> tuple[Note, ...]:

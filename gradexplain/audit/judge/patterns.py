@@ -87,26 +87,22 @@ def _clipped(case: Case) -> Iterator[Note]:
     """Clipping of each part, or of the running total: the gradients' lengths must bear it out."""
     if case.evidence is None or case.evidence.sketched:
         return
-    read = case.weights
+    read, norms = case.weights, np.sqrt(np.diag(case.weights.metric))
     for base in _bases(case):
         if np.any(base <= 0) or np.any(read.values <= 0):
             continue
         slack = read.uncertainty(base) / base + 1e-4
         ratios = read.values / base
-        if np.any(ratios > 1 + slack) or np.all(ratios >= 1 - slack):
-            continue
-        lengths = base * np.sqrt(np.diag(read.metric))
-        if _is_clip(lengths, ratios, slack):
+        # Clipped is either the part's own mean gradient, or what the loop makes of it.
+        if _is_clip(norms, ratios, slack) or _is_clip(base * norms, ratios, slack):
             yield note("clipped parts", ratio=float(ratios.min()))
             return
-        steps = ratios / np.append(ratios[1:], 1.0)
-        totals = np.array(
-            [
-                read.size(np.where(np.arange(len(base)) <= k, read.values, 0))
-                for k in range(len(base))
-            ]
-        ) / np.append(ratios[1:], 1.0)
-        if np.all(steps <= 1 + slack) and _is_clip(totals / steps, steps, slack):
+        after = np.append(ratios[1:], 1.0)
+        totals = [
+            read.size(np.where(np.arange(len(base)) <= k, read.values, 0)) / after[k]
+            for k in range(len(base))
+        ]
+        if _is_clip(np.array(totals) * after / ratios, ratios / after, slack):
             yield note("running total clipped", ratio=float(ratios.min()))
             return
 
@@ -114,7 +110,7 @@ def _clipped(case: Case) -> Iterator[Note]:
 def _is_clip(lengths: Vector, ratios: Vector, slack: Vector) -> bool:
     """Tell whether each ratio is min(1, C / length) for one C."""
     short = ratios < 1 - slack
-    if not short.any():
+    if np.any(ratios > 1 + slack) or not short.any():
         return False
     limits = lengths[short] * ratios[short]
     limit = float(np.mean(limits))
