@@ -217,6 +217,20 @@ def test_targets_show_their_weights_without_counts() -> None:
     assert [part.count for part in report.parts] == list(COUNTS)
 
 
+def test_an_unreduced_loss_that_never_came_back_counts_all_its_targets() -> None:
+    world = World()
+    world.added[0] = world.added[0][[0, 2]]
+    world.handed = world.added[0].sum(0)
+    (seen,) = world.seen()
+    seen = step_of(seen, passes=(0, 2))
+    read = [{k: np.full(n, 1 / N)} for k, n in enumerate(COUNTS)]
+    read[1] = {}
+    taps = tuple(Tapped("loss", own, UNIT, shape=(n,)) for own, n in zip(read, COUNTS, strict=True))
+    report = judged([replace(seen, taps=taps)])
+    assert report.verdict.value == "dropped"
+    assert "No gradient came back to parts[1]" in text(report)
+
+
 def test_means_by_sequence_are_split_into_sequences() -> None:
     (seen,) = World().seen()
     lengths = (4, 1), (2, 6), (3, 3)
@@ -329,6 +343,17 @@ def test_workers_must_step_the_same() -> None:
     other = replace(second.steps[0].sketches, names=("a", "b", "c", "d"))  # type: ignore[type-var]
     with pytest.raises(ValueError, match="worker 1's differ from worker 0's"):
         judged([first, step_of(second, sketches=other)])
+
+
+@pytest.mark.parametrize("unit", [2.0**-24, 2.0**-9])
+def test_gradients_zeroed_once_are_read_though_passes_are_alike(unit: float) -> None:
+    world = World(noise=unit)
+    world.added[0][1] = world.added[0][0] * 1.001
+    for first in range(3):
+        handed = world.added[0][first:].sum(0)
+        sketches = Sketches(NAMES, world.added[0], world.held, handed, unit)
+        found = route(sketches, (1.0,), 2.0**-8)
+        assert found.factors.tolist() == [float(k >= first) for k in range(3)]
 
 
 def test_factors_are_solved_one_by_one_where_no_guess_fits() -> None:

@@ -59,6 +59,7 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         weight=tap.weight,
         kept=None if tap.mask is None else tap.mask.cpu().numpy(),
         summed=tap.summed,
+        shape=tuple(tap.value.shape),
         finite=bool(torch.isfinite(tap.value if tap.mask is None else tap.value[tap.mask]).all()),
     )
 

@@ -260,8 +260,8 @@ class _Sticky:
 def the_average_over_workers_is_forgotten(patch: Patch) -> None:
     route = path.route
 
-    def whole(sketches: Any, guesses: Any, coarse: float) -> Any:
-        found = route(sketches, guesses, coarse)
+    def whole(*arguments: Any) -> Any:
+        found = route(*arguments)
         return replace(found, factors=found.factors * 2)
 
     patch.setattr(ways, "route", whole)

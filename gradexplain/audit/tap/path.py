@@ -54,25 +54,32 @@ class Route:
     strays: tuple[Stray, ...] = ()
 
 
-def route(sketches: Sketches, guesses: Sequence[float], coarse: float) -> Route:
-    """Return the factors: one of the guesses for all, else one for all, else one for each pass.
+def route(
+    sketches: Sketches, guesses: Sequence[float], coarse: float, turns: Sequence[int] | None = None
+) -> Route:
+    """Return the factors of all passes: simple ones that fit, or else those of least squares.
+
+    Simple are one of the guesses, or any one factor, for every pass, or for all from some turn on:
+    the gradients were zeroed before it.
 
     Args:
         sketches: what was added, and what was handed over.
         guesses: factors to expect, the likeliest first.
         coarse: how much may be left over if gradients were sent in a coarser type.
+        turns: the place of each pass among those of its worker.
     """
     passes = len(sketches.added)
+    turn = np.arange(passes) if turns is None else np.array(turns)
     tolerance = 8 * sketches.unit * (passes + 1) ** 0.5 + _FLOOR
-    common = _common(sketches)
     for allowed in (tolerance, max(tolerance, coarse)):
-        for guess in (*guesses, common):
-            c = np.full(passes, guess)
-            most = float(_left(sketches, c, 0.0).max(initial=0.0))
-            if most <= allowed:
-                unsure = 0.0 if guess in guesses else abs(common) * allowed
-                return Route(c, np.full(passes, unsure), 0.0, most, allowed)
-    return _fitted(sketches, tolerance, (0.0, *guesses, common))
+        for first in sorted(set(turn.tolist())):
+            kept = turn >= first
+            for guess in (*guesses, _common(sketches, kept)):
+                most = float(_left(sketches, guess * kept, 0.0).max(initial=0.0))
+                if most <= allowed:
+                    unsure = 0.0 if guess in guesses else abs(guess) * allowed
+                    return Route(guess * kept, unsure * kept, 0.0, most, allowed)
+    return _fitted(sketches, tolerance, (0.0, *guesses))
 
 
 def _fitted(sketches: Sketches, tolerance: float, near: Sequence[float]) -> Route:
@@ -129,27 +136,29 @@ def _solved(
     columns = np.concatenate([sketches.added, sketches.held[None]]) * scale[:, None]
     columns = columns.reshape(passes + 1, -1).T
     target = (sketches.handed * scale[:, None]).ravel()
-    start = np.append(np.full(passes, _common(sketches)), 0.0)
+    start = np.append(np.full(passes, _common(sketches, np.ones(passes, dtype=bool))), 0.0)
     length = _positive(np.sqrt((columns**2).sum(0)))
     u, s, v = np.linalg.svd(columns / length, full_matrices=False)
     told = s > max(s.max(initial=0.0), 1.0) * max(tolerance, 1e-9)
     solved = v[told].T @ ((u[:, told].T @ (target - columns @ start)) / s[told]) / length
-    spread = np.sqrt(((v[told].T / s[told]) ** 2).sum(1)) / length * (3 * tolerance / m**0.5)
     unknown = 1 - (v[told] ** 2).sum(0) > 1e-6
     found = start + solved
     size = float(np.abs(found).max(initial=0.0))
-    uncertainty = np.where(unknown, np.inf, spread * max(size, 1e-300))
+    left = target - columns @ found
+    noise = max(np.sqrt(float(left @ left) / len(left)), sketches.unit * size / m**0.5)
+    spread = np.sqrt(((v[told].T / s[told]) ** 2).sum(1)) / length * noise
+    uncertainty = np.where(unknown, np.inf, 4 * spread)
     for value in near:
-        close = np.abs(found - value) <= np.maximum(4 * uncertainty, 1e-6 * size)
+        close = np.abs(found - value) <= np.maximum(uncertainty, 1e-6 * size)
         found = np.where(close & np.isfinite(uncertainty), value, found)
     held = float(found[-1]) if sketches.held.any() else 0.0
     return found[:-1], held, uncertainty[:-1]
 
 
-def _common(sketches: Sketches) -> float:
-    """Return the factor that, one for all passes, comes closest."""
-    added = sketches.added.sum(0)
-    scale = 1 / _positive(_sizes(sketches.added).sum(0)) ** 2
+def _common(sketches: Sketches, kept: npt.NDArray[np.bool_]) -> float:
+    """Return the factor that comes closest, if it is one for all of some passes."""
+    added = sketches.added[kept].sum(0)
+    scale = 1 / _positive(_sizes(sketches.added[kept]).sum(0)) ** 2
     across = float(((added * sketches.handed).sum(-1) * scale).sum())
     return across / max(float(((added**2).sum(-1) * scale).sum()), 1e-300)
 

@@ -136,7 +136,7 @@ class _Weighed:
         arrived = tap.arrived(own)
         self.back = arrived is not None
         alone = tap.arrived(dict.fromkeys(tap.read, 1.0))
-        empty = np.zeros_like(tap.kept, dtype=float) if tap.kept is not None else np.zeros(())
+        empty = np.zeros(tap.shape)
         self.weights = empty if arrived is None else arrived
         self.read = empty if alone is None else alone
         self.kept = self._kept()
@@ -184,7 +184,8 @@ class _Weighed:
     def _kept(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
         if self.tap.kept is not None:
             return self.tap.kept
-        return np.asarray(self.read != 0)
+        # Where nothing arrived at any target, none of them can be taken for padding.
+        return np.asarray(self.read != 0) if self.read.any() else np.ones_like(self.read, bool)
 
     def _row(self, weights: Array, read: Array) -> Row:
         """Return a part whose mean is over these targets."""

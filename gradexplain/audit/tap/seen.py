@@ -22,6 +22,7 @@ class Tapped:
     weight: float | None = None  # the total that its term is meant to have
     kept: npt.NDArray[np.bool_] | None = None  # the targets that count
     summed: bool = False
+    shape: tuple[int, ...] = ()  # of the loss
     finite: bool = True
 
     def arrived(self, factors: Mapping[int, float]) -> Array | None:

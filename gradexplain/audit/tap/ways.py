@@ -84,9 +84,9 @@ def _way(steps: Sequence[Stepped], *, clipped: bool) -> Way:
     whole = np.array([name not in way.cut for name in tables[0].names])
     if not whole.any():
         return way
-    routes = [
-        route(one.only(whole), (1 / workers, 1.0)[: min(workers, 2)], COARSE) for one in tables
-    ]
+    guesses = (1 / workers, 1.0)[: min(workers, 2)]
+    turns = [turn for step in steps for turn in range(len(step.passes))]
+    routes = [route(one.only(whole), guesses, COARSE, turns) for one in tables]
     differing = _differing(tables, routes[0])
     if differing:
         each = tuple(dict(zip(keys, one.factors.tolist(), strict=True)) for one in routes)
