@@ -7,6 +7,7 @@ else
 BIN := $(VENV)/bin
 endif
 RUN := $(BIN)/python
+LOCKED := $(VENV)/locked
 READY := $(VENV)/ready
 
 # The site's bytes must not depend on the clock: its dates are those of the commit.
@@ -15,16 +16,20 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build browser check dist wheel mutate-docs mutate-code all lock picture field field-check field-lock bench bench-lock clean
+.PHONY: help serve test build browser check prove alter-proofs dist wheel mutate-docs mutate-code all lock picture field field-check field-lock bench bench-lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
 
-$(READY): pyproject.toml requirements.lock
+# What is locked is installed afresh when the lock changes, the project itself when its settings do.
+$(LOCKED): requirements.lock
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "gradexplain needs Python 3.11 or newer with venv: install it (Debian: apt install python3 python3-venv), or name it: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $(LOCKED)
+
+$(READY): pyproject.toml $(LOCKED)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(READY)
 
@@ -37,10 +42,7 @@ test: $(READY) ## run every test that needs no browser
 
 build: $(READY) ## write the site to site/, any warning an error
 	$(RUN) -m mkdocs build --strict
-
-.PHONY: profile
-profile: $(READY) ## show where a cold build spends its time, by page and by plugin
-	$(RUN) -m bench.site
+	$(RUN) -m sitebuild site
 
 browser: build ## test the built site in Chromium, every page and every figure
 	$(RUN) -m pytest tests/browser
@@ -50,6 +52,14 @@ check: $(READY) ## lint, types, workflows
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(BIN)/zizmor --offline --quiet --pedantic .github
+
+# Plain Python, and Debian's Coq: apt-get install coq libcoq-coquelicot
+prove: ## let Coq check the theorems, and name the axioms each one rests on
+	$(PYTHON) proofs/check.py
+
+alter-proofs: ## alter each part of each statement, and see its proof fail; SAMPLE=40 SEED=7 tries some
+	$(PYTHON) proofs/alter.py $(if $(SAMPLE),--sample $(SAMPLE) \
+	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)))
 
 dist: $(READY) ## build what is released: the wheel and the source archive, into dist/
 	rm -rf dist
@@ -73,15 +83,15 @@ mutate-code: $(READY) ## let mutmut alter the package, and judge what survives i
 power: $(READY) ## plant mistakes in loops of every arithmetic; write docs/reference/power.json
 	OPENBLAS_NUM_THREADS=1 $(RUN) tests/planted.py
 
-all: test check wheel browser mutate-docs field-check ## everything CI runs, and every mutation of the pages
+all: test check prove wheel browser mutate-docs alter-proofs field-check ## everything CI runs, every mutation of the pages and every altered statement
 
 lock: $(READY) ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	  --extra figures --group docs --group test --group browser --group mutation --group check --group build --group lock \
 	  --no-emit-package gradexplain --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
-picture: $(READY) ## renew the README's picture
-	$(RUN) -m gradexplain.sitebuild.readme_picture
+picture: $(READY) ## renew the README's picture and the card for previews
+	$(RUN) -m sitebuild.pictures
 
 # Real frameworks, each set in an environment of its own. Their torch is the CPU build, which pip
 # finds where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL says (PyTorch's own index has it too).

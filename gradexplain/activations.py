@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from gradexplain.arrays import Array, check_array
 
-_Formula = Callable[[Array], Array]
+Formula = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -33,29 +33,30 @@ class Activation:
     """
 
     name: str
-    _value: _Formula
-    _first: _Formula
-    _second: _Formula
-    _third: _Formula
+    # f, f′, f″ and f‴ of an array with axes that was checked where it came in.
+    formula: Formula
+    slope: Formula
+    bend: Formula
+    third: Formula
 
     def __call__(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return f(z)."""
-        return _apply(self._value, z)
+        return _checked(self.formula, z)
 
     def derivative(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return the slope f′(z)."""
-        return _apply(self._first, z)
+        return _checked(self.slope, z)
 
     def second_derivative(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return f″(z), the bend."""
-        return _apply(self._second, z)
+        return _checked(self.bend, z)
 
     def third_derivative(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """Return f‴(z), the bend of the slope."""
-        return _apply(self._third, z)
+        return _checked(self.third, z)
 
 
-def _apply(formula: _Formula, z: Array) -> Array:
+def _checked(formula: Formula, z: Array) -> Array:
     check_array("z", z)
     # Of an array without axes NumPy would make a scalar.
     return formula(np.atleast_1d(z)).reshape(z.shape)
@@ -118,13 +119,61 @@ def _softplus(z: Array) -> Array:
     return np.logaddexp(0, z)
 
 
-# Φ by the complementary error function, which keeps its digits in the left tail.
+#: Powers of (y − k) / (y + k) in an approximation of (1 + 2y) exp(y²) erfc(y) for all y ≥ 0, with
+#: k = 3.75: Shepherd and Laframboise, https://doi.org/10.1090/S0025-5718-1981-0595058-X
+_TAIL = (
+    1.2375126308378275,
+    -0.14024059858554697,
+    0.0035854154854644293,
+    0.0822767384901452,
+    -0.10880393014174886,
+    0.09230432116037748,
+    -0.05869339858963677,
+    0.028362277418956406,
+    -0.009746579558029276,
+    0.0017556258528952954,
+    0.0002937136655913448,
+    -0.0002901540805408417,
+    5.164909889268241e-05,
+    2.238423915508223e-05,
+    -1.1444146237700524e-05,
+    -9.73559896736775e-07,
+    1.751637648849062e-06,
+    -5.7218230603224086e-08,
+    -2.5866850716155884e-07,
+    2.3263508708859124e-08,
+    3.8675334242222354e-08,
+    -3.744210080962018e-09,
+    -5.1739902140113095e-09,
+    3.1114333809799254e-10,
+    4.2514714447963895e-10,
+)
+
+
+# Φ from its tail, so that it keeps its digits: off by 3 units in the last place at most.
 def _normal_cdf(z: Array) -> Array:
-    return np.vectorize(math.erfc, otypes=[z.dtype])(z / -math.sqrt(2)) / 2
+    y = np.abs(z) * math.sqrt(0.5)
+    tail = _polynomial(_TAIL, (y - 3.75) / (y + 3.75)) * _bell(z) / (2 + 4 * y)
+    return np.where(z < 0, tail, 1 - tail)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    *lower, highest = coefficients
+    total = np.full_like(x, highest)
+    for coefficient in reversed(lower):
+        total *= x
+        total += coefficient
+    return total
+
+
+# exp(−z²/2): z² would be rounded, by far too much in the tails; squares of sixteenths are not.
+def _bell(z: Array) -> Array:
+    near = np.rint(16 * z) / 16
+    return np.exp(near * near / -2) * np.exp((near - z) * (near + z) / 2)
 
 
 def _normal_density(z: Array) -> Array:
-    return np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    return _bell(z) / math.sqrt(2 * math.pi)
 
 
 def _gelu(z: Array) -> Array:

@@ -1,5 +1,7 @@
 """The array type of the package, and the check that every array passes on its way in."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,7 +26,8 @@ def check_array(name: str, value: object, shape: tuple[int | str, ...] | None = 
         raise ValueError(f"{name} must have shape ({wanted}), not {value.shape}")
     if value.size == 0:
         raise ValueError(f"{name} must not be empty, but its shape is {value.shape}")
-    _check_finite(name, value)
+    if found := not_finite(name, value):
+        raise ValueError(f"{name} must be finite, but {found}")
 
 
 def check_same_dtype(name: str, value: Array, other_name: str, other: Array) -> None:
@@ -39,9 +42,13 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> bool:
     )
 
 
-def _check_finite(name: str, value: Array) -> None:
+def not_finite(name: str, value: Array) -> str:
+    """Say which number of an array is the first that is NaN or infinite; nothing if none is."""
+    if math.isfinite(np.vdot(value, value)):  # one pass; where the sum itself overflows, look again
+        return ""
     finite = np.isfinite(value)
-    if not finite.all():
-        where = tuple(int(i) for i in np.argwhere(~finite)[0])
-        place = f"{name}[{', '.join(map(str, where))}]" if where else name
-        raise ValueError(f"{name} must be finite, but {place} is {value[where]}")
+    if finite.all():
+        return ""
+    where = tuple(int(i) for i in np.argwhere(~finite)[0])
+    place = f"{name}[{', '.join(map(str, where))}]" if where else name
+    return f"{place} is {value[where]}"

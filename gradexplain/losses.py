@@ -36,29 +36,30 @@ class Loss:
     """
 
     name: str
-    _value: _Formula
-    _derivative: _Formula
-    _check_target: _Check
+    # ℓ and ∂ℓ/∂output of arrays that were checked where they came in, and the check of a target.
+    formula: _Formula
+    slope: _Formula
+    check_target: _Check
 
     def __call__(
         self, output: Float[Array, "N d"], target: Float[Array, "N d"]
     ) -> Float[Array, " N"]:
         """Return the loss of each example, (N,)."""
         self._check(output, target)
-        return self._value(output, target)
+        return self.formula(output, target)
 
     def derivative(
         self, output: Float[Array, "N d"], target: Float[Array, "N d"]
     ) -> Float[Array, "N d"]:
         """Return ∂ℓ/∂output of each example, (N, d): the output delta of a linear last layer."""
         self._check(output, target)
-        return self._derivative(output, target)
+        return self.slope(output, target)
 
     def _check(self, output: Array, target: Array) -> None:
         check_array("output", output, ("N", "d"))
         check_array("target", target, output.shape)
         check_same_dtype("target", target, "output", output)
-        self._check_target(target)
+        self.check_target(target)
 
 
 def _any_target(_target: Array) -> None:
@@ -89,11 +90,13 @@ def _probabilities(target: Array) -> None:
 
 def _logistic(output: Array, target: Array) -> Array:
     # −t log σ(o) − (1 − t) log σ(−o): the shorter softplus(o) − t o cancels for large o.
-    return (target * softplus(-output) + (1 - target) * softplus(output)).sum(axis=1)
+    return (target * softplus.formula(-output) + (1 - target) * softplus.formula(output)).sum(
+        axis=1
+    )
 
 
 def _logistic_derivative(output: Array, target: Array) -> Array:
-    return sigmoid(output) - target
+    return sigmoid.formula(output) - target
 
 
 def _distributions(target: Array) -> None:

@@ -1,6 +1,6 @@
 """A multilayer perceptron, forwards and backwards, with one row per example in every layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from jaxtyping import Float
 
 from gradexplain.activations import Activation, identity, tanh
-from gradexplain.arrays import Array, check_array, check_same_dtype
+from gradexplain.arrays import Array, check_array, check_same_dtype, not_finite
 from gradexplain.losses import Loss
 
 
@@ -50,7 +50,10 @@ class MLP:
     def __call__(self, x: Float[Array, "N d0"]) -> Float[Array, "N dL"]:
         """Return the output, one row per example."""
         self._check_input("x", x)
-        return _forward(self, x)[1][-1]
+        with np.errstate(over="ignore", invalid="ignore"):
+            z, a = _forward(self, x)
+        _check_overflow({"z": z})
+        return a[-1]
 
     def _check_input(self, name: str, x: Array) -> None:
         check_array(name, x, ("N", self.weights[0].shape[1]))
@@ -94,8 +97,8 @@ def backprop(net: MLP, x: Float[Array, "N d0"], y: Float[Array, "N dL"], loss: L
 
     Raises:
         TypeError: x or y is no NumPy array of the network's dtype.
-        ValueError: x or y has another shape, is empty or not finite, or y is outside the domain
-            of the loss.
+        ValueError: x or y has another shape, is empty or not finite, y is outside the domain of
+            the loss, or a number on the way overflows.
 
     >>> import numpy as np
     >>> from gradexplain import MLP, backprop, identity, squared_error
@@ -107,9 +110,12 @@ def backprop(net: MLP, x: Float[Array, "N d0"], y: Float[Array, "N dL"], loss: L
     net._check_input("x", x)  # noqa: SLF001 - the check belongs to the network, not to its users
     check_array("y", y, (len(x), net.weights[-1].shape[0]))
     check_same_dtype("y", y, "x", x)
-    z, a = _forward(net, x)
-    losses = loss(a[-1], y)
-    delta = _backward(net, z, loss.derivative(a[-1], y))
+    loss.check_target(y)
+    with np.errstate(over="ignore", invalid="ignore"):  # one error says it better than warnings
+        z, a = _forward(net, x)
+        losses = loss.formula(a[-1], y)
+        delta = _backward(net, z, loss.slope(a[-1], y))
+    _check_overflow({"z": z, "losses": losses, "delta": delta})
     return Trace(net, losses, tuple(a), tuple(z), tuple(delta))
 
 
@@ -156,15 +162,31 @@ def _forward(net: MLP, x: Array) -> tuple[list[Array], list[Array]]:
     a = [x]
     for W, b, f in zip(net.weights, net.biases, net.activations, strict=True):
         z.append(a[-1] @ W.T + b)
-        a.append(f(z[-1]))
+        a.append(f.formula(z[-1]))
     return z, a
 
 
 def _backward(net: MLP, z: list[Array], output_slope: Array) -> list[Array]:
-    delta: list[Array] = [output_slope * net.activations[-1].derivative(z[-1])]
+    slopes = [f.slope(each) for f, each in zip(net.activations, z, strict=True)]
+    delta: list[Array] = [output_slope * slopes[-1]]
     for l in reversed(range(len(z) - 1)):
-        delta.insert(0, (delta[0] @ net.weights[l + 1]) * net.activations[l].derivative(z[l]))
+        delta.insert(0, (delta[0] @ net.weights[l + 1]) * slopes[l])
     return delta
+
+
+def _check_overflow(made: Mapping[str, Array | list[Array]]) -> None:
+    """Refuse numbers that became infinite on the way; what comes first on the way is named."""
+    for name, arrays in made.items():
+        layers = {name: arrays} if isinstance(arrays, np.ndarray) else _named(name, arrays)
+        for place, array in layers.items():
+            if found := not_finite(place, array):
+                raise ValueError(
+                    f"x, y and the parameters must be small enough for {array.dtype}, but {found}"
+                )
+
+
+def _named(name: str, layers: list[Array]) -> dict[str, Array]:
+    return {f"{name}[{l}]": array for l, array in enumerate(layers)}
 
 
 def _check_layers(

@@ -1,10 +1,12 @@
 """What the audit's tests share: parts whose weights are known, and A made from them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gradexplain import Report, Verdict, audit_accumulation
 from gradexplain.audit.read.tensors import Values
 
 Gradient = dict[str, Values]
@@ -35,6 +37,29 @@ def weighted(weights: Sequence[float] | npt.NDArray[np.float64], parts: list[Gra
         for name, value in part.items():
             total[name] = total[name] + value.dtype.type(weight) * value
     return total
+
+
+PARTS = random_parts()
+ALIKE = np.ones(len(PARTS)) / len(PARTS)
+
+
+def report_of(
+    weights: npt.ArrayLike, counts: Any = COUNTS, parts: list[Gradient] = PARTS, **options: Any
+) -> Report:
+    """Audit a sum of as many of the parts as there are weights."""
+    parts = parts[: np.size(weights)]
+    return audit_accumulation(weighted(np.asarray(weights), parts), parts, counts=counts, **options)
+
+
+def verdicts_through(wrap: Callable[[Gradient], Any]) -> list[Verdict]:
+    """Audit a right and a wrong A, each passed as `wrap` makes it."""
+    parts = random_parts(dtype=np.float32)
+    return [
+        audit_accumulation(
+            wrap(weighted(weights, parts)), [wrap(part) for part in parts], counts=COUNTS
+        ).verdict
+        for weights in (RIGHT, ALIKE)
+    ]
 
 
 def plus(one: Gradient, other: Gradient, times: float = 1.0) -> Gradient:

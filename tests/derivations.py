@@ -31,10 +31,11 @@ import re
 from collections.abc import Callable, Iterator
 
 from parsers import at, failure
-from proofs import definition_faults, derivation_faults, identity_faults, number_faults, values
 from sybil import Document, Example, Region
 
-from gradexplain.sitebuild.pages import Display, Mark, blocks, displays, proof_block, prose
+from proofs import definition_faults, derivation_faults, identity_faults, number_faults, values
+from sitebuild.page import Display, Mark, Page
+from sitebuild.proof import proof_block
 
 _KINDS = ("derivation", "identity", "numbers", "checked by", "definition")
 _COMMENT = re.compile(rf"<!--\s*({'|'.join(_KINDS)})\b:?(.*)-->", re.DOTALL)
@@ -49,10 +50,11 @@ _PROOFS: dict[str, Callable[[str, str], Iterator[str]]] = {
 
 def parse_derivations(document: Document) -> Iterator[Region]:
     """Yield a region for each displayed formula, which checks it."""
-    for stray in _OUTSIDE.finditer(prose(document.text)):
+    page = Page(document.text)
+    for stray in _OUTSIDE.finditer(page.prose):
         line = document.text.count("\n", 0, stray.start()) + 1
         yield failure(stray.start(), f"{at(document, line)}: {stray[0]} must stand in $$ … $$")
-    for display in displays(document.text):
+    for display in page.displays:
         try:
             place = _place(document, display)
         except ValueError as error:
@@ -93,13 +95,13 @@ def _place(document: Document, display: Display) -> int:
         return display.start
     everything = "(" + "".join(f"({value}), " for value in values(text).values()) + ")"
     mark = Mark(display.start, display.start, display.line, "0", everything)
-    return proof_block(mark, blocks(document.text)).end
+    return proof_block(mark, Page(document.text).blocks).end
 
 
 def _unasserted(quoted: str, page: str) -> Iterator[str]:
     asserts = {
         " ".join((ast.get_source_segment(block.source, node) or "").split())
-        for block in blocks(page)
+        for block in Page(page).blocks
         for node in ast.walk(ast.parse(block.source))
         if isinstance(node, ast.Assert)
     }

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from gradexplain.sitebuild.pages import Block, Mark, blocks, marks, proof_block
+from sitebuild.page import Block, Mark, Page
+from sitebuild.proof import proof_block
 
 _SIGNS = {"+": "-", "-": "+", "−": "+"}
 _OPERATORS = {"*": "/", "/": "*", "**": "*", "//": "/", "%": "*", "@": "*", "&": "|", "|": "&"}
@@ -72,9 +73,10 @@ class _Piece:
 
 def changes(page: str, place: str = "") -> list[Change]:
     """Return every change of the page, in page order; of what runs at this place only."""
-    every = blocks(page)
-    pieces = [p for block in every if block.place == place for p in _of_block(page, block)]
-    shown = [mark for mark in marks(page) if _proved_at(mark, every) == place]
+    source = Page(page)
+    here = [block for block in source.blocks if block.place == place]
+    pieces = [piece for block in here for piece in _of_block(page, block)]
+    shown = [mark for mark in source.marks if _proved_at(mark, source) == place]
     pieces += [piece for mark in shown for piece in _of_mark(page, mark)]
     if place:
         return sorted(change for piece in pieces for change in piece.changes())
@@ -87,10 +89,10 @@ def changes(page: str, place: str = "") -> list[Change]:
     return sorted([*lost_signs, *(change for piece in pieces for change in piece.changes())])
 
 
-def _proved_at(mark: Mark, page_blocks: list[Block]) -> str:
+def _proved_at(mark: Mark, source: Page) -> str:
     """Return where a computed number is checked: an ill-formed one where most are."""
     try:
-        return proof_block(mark, page_blocks).place
+        return proof_block(mark, source.blocks).place
     except ValueError:
         return ""
 

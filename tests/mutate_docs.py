@@ -25,7 +25,7 @@ from survivors import Altered, faults, listed, shown
 from sybil import Document, Example
 
 from conftest import pages
-from gradexplain.sitebuild.pages import Mark
+from sitebuild.page import Mark
 
 UNNOTICED = 0  # what a child exits with if every check passes
 UNCHANGED = Change(0, 0, "")

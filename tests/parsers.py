@@ -1,6 +1,6 @@
 """Sybil parsers for the pages: every Python block is run, every computed number checked.
 
-They read a page through `gradexplain.sitebuild.pages`, as the site does. Sybil's own Markdown
+They read a page through `sitebuild.page`, as the site does. Sybil's own Markdown
 lexer skips a fence with arguments, and its line numbers drift in an indented doctest.
 """
 
@@ -13,17 +13,10 @@ from sybil.evaluators.doctest import DocTestEvaluator
 from sybil.evaluators.python import PythonEvaluator
 from sybil.region import Lexeme
 
-from gradexplain.sitebuild.pages import (
-    Block,
-    Mark,
-    blocks,
-    fence_faults,
-    is_rounding,
-    mark_faults,
-    marks,
-    proof_block,
-    unmarked_numbers,
-)
+from sitebuild.faults import faults
+from sitebuild.fill import inserted
+from sitebuild.page import Block, Mark, Page
+from sitebuild.proof import is_rounding, proof_block
 
 if TYPE_CHECKING:
     from doctest import Example as Prompt
@@ -36,20 +29,24 @@ def parse_blocks(document: Document) -> Iterator[Region]:
 
     What needs PyTorch is compiled here, and run by the tests of the field.
     """
-    for block in blocks(document.text):
+    page = Page(document.text)
+    for block in page.blocks:
         if block.place:
             yield Region(block.start, block.end, Lexeme(block.source, 0, 0), _compiles)
             continue
-        prompts = list(_prompts(document.text, block))
+        prompts = list(_prompts(page.text, block))
         yield from prompts or [_code(block)]
 
 
 def parse_numbers(document: Document) -> Iterator[Region]:
-    """Yield each computed number, as an empty region at the end of the block that proves it."""
-    page_blocks = blocks(document.text)
-    for mark in marks(document.text):
+    """Yield each computed number, as an empty region at the end of the block that proves it.
+
+    The numbers that only the build writes into the page are among them.
+    """
+    page = Page(document.text)
+    for mark in [*page.marks, *inserted(page, ROOT / "docs")]:
         try:
-            proof = proof_block(mark, page_blocks)
+            proof = proof_block(mark, page.blocks)
         except ValueError as error:
             yield failure(mark.end, f"{at(document, mark.line)}: {error}")
         else:
@@ -59,11 +56,8 @@ def parse_numbers(document: Document) -> Iterator[Region]:
 
 def parse_faults(document: Document) -> Iterator[Region]:
     """Yield a failure for each number without a mark and each fence that could hide Python."""
-    for find in (fence_faults, mark_faults, unmarked_numbers):
-        for fault in find(document.text):
-            line, _, words = fault.removeprefix("line ").partition(": ")
-            place = _start_of_line(document.text, int(line))
-            yield failure(place, f"{at(document, int(line))}: {words}")
+    for line, words in faults(Page(document.text)):
+        yield failure(_start_of_line(document.text, line), f"{at(document, line)}: {words}")
 
 
 def check_number(example: Example) -> str | None:

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import mpmath  # type: ignore[import-untyped]  # it has no types
 import numpy as np
 import numpy.typing as npt
 import pytest
 from closeness import assert_close, assert_each_close
 from strategies import ACTIVATIONS
 
-from gradexplain import Activation, gelu, identity, relu, sigmoid, softplus, tanh
+from gradexplain import Activation, activations, gelu, identity, relu, sigmoid, softplus, tanh
 from gradexplain.arrays import Array
 
 Complex = npt.NDArray[np.complexfloating[Any, Any]]
@@ -165,17 +166,55 @@ def test_tanh_keeps_its_digits_in_the_tails() -> None:
     assert_each_close(tanh.third_derivative(z), np.array([16, 16]) * tail)
 
 
-@pytest.mark.parametrize("z", [6.0, 10.0, 30.0])
-def test_gelu_keeps_its_digits_in_the_left_tail(z: float) -> None:
-    density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-    fraction = z
-    for n in range(200, 0, -1):  # Laplace's continued fraction z + 1/(z + 2/(z + 3/…))
-        fraction = z + n / fraction
-    left = np.array([-z])
-    assert_each_close(gelu(left), [-z * density / fraction])
-    assert_each_close(gelu.derivative(left), [density / fraction - z * density])
-    assert_each_close(gelu.second_derivative(left), [(2 - z * z) * density])
-    assert_each_close(gelu.third_derivative(left), [(4 - z * z) * z * density])
+def units_off(found: Array, exact: Callable[[Any], Any], z: Array) -> float:
+    """Return how far values are off at most, in units in the last place of the exact ones."""
+    with mpmath.workdps(50):
+        right = [exact(mpmath.mpf(float(each))) for each in z]
+        far = [abs(mpmath.mpf(float(a)) - b) for a, b in zip(found, right, strict=True)]
+        ulp = [np.spacing(found.dtype.type(abs(b))) for b in right]
+        return max(float(d / mpmath.mpf(float(u))) for d, u in zip(far, ulp, strict=True))
+
+
+def gelu_slope(z: Any) -> Any:
+    return mpmath.ncdf(z) + z * mpmath.npdf(z)
+
+
+@dtypes
+@pytest.mark.parametrize(("low", "high"), [(-13, -6), (-6, -1), (-1, 0), (0, 1), (1, 9)])
+def test_gelu_is_right_to_a_few_units_in_the_last_place(
+    low: float, high: float, dtype: type[np.floating]
+) -> None:
+    z = np.random.default_rng(0).uniform(low, high, 400).astype(dtype)
+    assert units_off(gelu(z), lambda t: t * mpmath.ncdf(t), z) <= 6
+    z = z[np.abs(z + 0.7518) > 0.2]  # where the slope is zero, its digits cancel
+    assert units_off(gelu.derivative(z), gelu_slope, z) <= 12
+
+
+@pytest.mark.parametrize("z", [-37.0, -30.0, -20.0])
+def test_gelu_keeps_its_digits_far_to_the_left(z: float) -> None:
+    left = np.array([z])
+    assert units_off(gelu(left), lambda t: t * mpmath.ncdf(t), left) <= 5
+    assert units_off(gelu.derivative(left), gelu_slope, left) <= 12
+    assert units_off(gelu.second_derivative(left), lambda t: (2 - t * t) * mpmath.npdf(t), left) < 5
+    third = gelu.third_derivative(left)
+    assert units_off(third, lambda t: (t * t - 4) * t * mpmath.npdf(t), left) <= 5
+
+
+def test_gelu_agrees_with_the_error_functions_of_python() -> None:
+    z = np.linspace(-8, 8, 1001)
+    by_erfc = np.array([each * math.erfc(-each / math.sqrt(2)) / 2 for each in z])
+    by_erf = np.array([each * (1 + math.erf(each / math.sqrt(2))) / 2 for each in z])
+    assert_close(gelu(z), by_erfc, 1e-15)
+    assert_close(gelu(z), by_erf, 1e-15)
+
+
+@pytest.mark.parametrize("power", [0, 7, 20])
+def test_a_wrong_coefficient_is_noticed(power: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = list(activations._TAIL)  # noqa: SLF001 - to spoil it
+    wrong[power] *= 1 + (1e-6 if power == 20 else 1e-13)
+    monkeypatch.setattr(activations, "_TAIL", tuple(wrong))
+    z = np.random.default_rng(0).uniform(-1, 0, 400)
+    assert units_off(gelu(z), lambda t: t * mpmath.ncdf(t), z) > 6
 
 
 def test_odd_derivatives_keep_their_digits_near_zero() -> None:

@@ -1,4 +1,4 @@
-"""The arrows between the modules, read from their imports: data flows one way, without loops."""
+"""CONTRIBUTING's picture of the imports, kept true: data flows one way, without loops."""
 
 import ast
 import re
@@ -7,37 +7,15 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
+from importlib.metadata import packages_distributions
 
 import pytest
 from parsers import ROOT
 
-NAME = "gradexplain"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-#: What each module of the engine may import of the package: the arrows, and nothing else.
-ENGINE = {
-    "arrays": set[str](),
-    "activations": {"arrays"},
-    "losses": {"arrays", "activations"},
-    "means": {"arrays"},
-    "line": {"arrays", "means"},
-    "network": {"arrays", "activations", "losses"},
-    "gradients": {"arrays", "network"},
-    "shortcut": {"arrays", "network"},
-    "ledger": {"arrays", "network", "gradients", "shortcut"},
-}
-#: The same for packages, whose own modules may import each other; "" is the package itself.
-PACKAGES = {
-    "": {*ENGINE, "audit"},
-    "audit": set[str](),
-    "integrations": {"audit"},
-    "figures": {"", *ENGINE, "audit"},
-    "sitebuild": {"", *ENGINE, "audit", "figures"},
-}
-ARROWS = {**ENGINE, **PACKAGES}
-#: A report draws itself only when asked, so it imports its figure inside a function.
-LAZY = {("audit.report", "figures")}
+PACKAGES = ("gradexplain", "sitebuild")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+Arrows = dict[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -49,13 +27,23 @@ class Import:
     lazy: bool
 
 
+def arrows(page: str) -> Arrows:
+    """Return what each row of the picture may import: `row → other rows`, a `?` if only lazily."""
+    rows = re.findall(r"^([\w.]+) +→ *(.*)$", page, re.MULTILINE)
+    return {name: frozenset(targets.split()) for name, targets in rows}
+
+
+ARROWS = arrows(CONTRIBUTING)
+
+
 def sources() -> dict[str, str]:
-    """Return every module of the package with its text, "" being the package itself."""
+    """Return every module of the two packages with its text."""
     found = {}
-    for path in sorted((ROOT / NAME).rglob("*.py")):
-        parts = path.relative_to(ROOT / NAME).with_suffix("").parts
-        module = ".".join(part for part in parts if part != "__init__")
-        found[module] = path.read_text(encoding="utf-8")
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            module = ".".join(part for part in parts if part != "__init__")
+            found[module] = path.read_text(encoding="utf-8")
     return found
 
 
@@ -85,34 +73,34 @@ def _targets(node: ast.AST) -> list[str]:
     return []
 
 
-def within(target: str, modules: dict[str, str]) -> str | None:
-    """Return the module of the package that an import names, None for another package's."""
-    if _top(target) != NAME:
-        return None
-    inner = target.removeprefix(NAME).lstrip(".")
-    while inner and inner not in modules:  # the last part may be a name in a module
-        inner = inner.rpartition(".")[0]
-    return inner
-
-
 def faults(modules: dict[str, str]) -> list[str]:
     """Name each import that no arrow allows, each loop, and each module that has no arrows."""
     found = [one for module, text in modules.items() for one in imports(module, text)]
-    said = [f"{module} has no place yet" for module in modules if _group(module) is None]
+    said = [f"{module} has no place yet" for module in modules if _row(module) is None]
     for one in found:
         inner = within(one.target, modules)
         if one.target.startswith("."):
             said.append(f"{one.module} imports {one.target}: relative")
-        elif inner is None and not _is_installed(one):
+        elif inner is None and _top(one.target) not in _declared(one):
             said.append(f"{one.module} imports {one.target}: not declared")
         elif inner is not None and not _is_allowed(one, inner):
-            said.append(f"{one.module or NAME} imports {inner or NAME}: no arrow")
+            said.append(f"{one.module} imports {inner}: no arrow")
     return said + _loops(found, modules)
 
 
-def _group(module: str) -> str | None:
-    """Return the row of ARROWS that a module falls under."""
-    return next((name for name in (module, _top(module)) if name in ARROWS), None)
+def within(target: str, modules: dict[str, str]) -> str | None:
+    """Return the module of ours that an import names, None for another package's."""
+    while target and target not in modules:  # the last part may be a name in a module
+        target = target.rpartition(".")[0]
+    return target or None
+
+
+def _row(module: str) -> str | None:
+    """Return the row that a module falls under: its own, or that of the package it is in."""
+    own = module
+    while module and module not in ARROWS:
+        module = module.rpartition(".")[0]
+    return None if module == "gradexplain" != own else module or None  # each has its own row there
 
 
 def _top(name: str) -> str:
@@ -120,22 +108,40 @@ def _top(name: str) -> str:
 
 
 def _is_allowed(one: Import, inner: str) -> bool:
-    here, there = _group(one.module), _group(inner)
-    if here == there:
-        return here in PACKAGES
-    return (one.lazy and (one.module, there) in LAZY) or there in ARROWS.get(here or "", ())
+    here = _row(one.module)
+    if here is None or here == _row(inner):
+        return here is not None
+    allowed = {target.rstrip("?") for target in ARROWS[here] if one.lazy or target[-1] != "?"}
+    return any(f"{inner}.".startswith(f"{target}.") for target in allowed)
 
 
-def _is_installed(one: Import) -> bool:
-    """Tell whether installing the module brings what it imports; what builds the site may more."""
-    group = _group(one.module)
-    declared = [*PROJECT["dependencies"]]
-    if group == "figures" or (one.module, "figures") in LAZY:
-        declared += PROJECT["optional-dependencies"]["figures"]
-    known = {re.split(r"[^\w-]", requirement)[0] for requirement in declared}
-    if group == "integrations":  # a framework's is imported only by those who have it
+def _declared(one: Import) -> frozenset[str]:
+    """Return the packages that whoever runs a module has, by the names they are imported under."""
+    row = _row(one.module) or ""
+    builds = _top(row) == "sitebuild"
+    draws = builds or "gradexplain.plotting" in {row, *_lazy(row)}
+    known = _installed(draws=draws, builds=builds) | set(sys.stdlib_module_names)
+    if row == "gradexplain.integrations":  # a framework's is imported only by those who have it
         known |= {"torch", one.module.rpartition(".")[2]}
-    return group == "sitebuild" or _top(one.target) in {*known, *sys.stdlib_module_names}
+    return known
+
+
+def _lazy(row: str) -> set[str]:
+    return {target.rstrip("?") for target in ARROWS.get(row, ()) if target.endswith("?")}
+
+
+@cache
+def _installed(*, draws: bool, builds: bool) -> frozenset[str]:
+    project = PYPROJECT["project"]
+    declared = [*project["dependencies"]]
+    declared += project["optional-dependencies"]["figures"] if draws else []
+    declared += PYPROJECT["dependency-groups"]["docs"] if builds else []
+    wanted = {re.split(r"[^\w-]", requirement)[0].lower() for requirement in declared}
+    return frozenset(
+        name
+        for name, distributions in packages_distributions().items()
+        if wanted & {distribution.lower() for distribution in distributions}
+    )
 
 
 def _loops(found: list[Import], modules: dict[str, str]) -> list[str]:
@@ -148,80 +154,107 @@ def _loops(found: list[Import], modules: dict[str, str]) -> list[str]:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         imported = reversed(error.args[1])  # it says each before the one that imports it
-        return [f"a loop: {' → '.join(name or NAME for name in imported)}"]
+        return [f"a loop: {' → '.join(imported)}"]
     return []
 
 
 def test_every_import_follows_an_arrow() -> None:
     modules = sources()
-    assert {"network", "gradients", "shortcut", "figures.chord", "sitebuild.pages"} <= {*modules}
+    assert {"gradexplain.network", "gradexplain.audit.tell.report", "sitebuild.figures.chord"} <= {
+        *modules
+    }
     assert faults(modules) == []
+
+
+def test_the_picture_has_no_row_without_a_module_and_no_arrow_upward() -> None:
+    modules = sources()
+    assert [row for row in ARROWS if row not in modules] == []
+    rows = list(ARROWS)
+    targets = {row: {target.rstrip("?") for target in ARROWS[row]} for row in rows}
+    assert [row for row in rows if not targets[row] <= {*rows[: rows.index(row) + 1]}] == []
 
 
 @pytest.mark.parametrize(
     ("module", "line", "said"),
     [
-        (
-            "network",
-            "from gradexplain.gradients import batch_gradient",
-            "network imports gradients",
-        ),
-        ("shortcut", "from gradexplain import gradients", "shortcut imports gradients"),
-        ("gradients", "import gradexplain.shortcut", "gradients imports shortcut"),
+        ("network", "from gradexplain.gradients import x", "network imports gradexplain.gradients"),
+        ("shortcut", "from gradexplain import gradients", "shortcut imports gradexplain.gradients"),
+        ("gradients", "import gradexplain.shortcut", "gradients imports gradexplain.shortcut"),
         ("gradients", "from .shortcut import averaged_backprop", "gradients imports .shortcut"),
-        ("means", "from gradexplain import MLP", "means imports gradexplain"),
-        ("line", "from gradexplain.figures.chord import chord", "line imports figures.chord"),
-        ("line", "from gradexplain.sitebuild.pages import prose", "line imports sitebuild.pages"),
-        ("figures.chord", "from gradexplain.sitebuild import svg", "imports sitebuild.svg"),
-        ("", "from gradexplain.figures.chord import chord", "gradexplain imports figures.chord"),
-        ("audit.gram", "from gradexplain.network import Gradient", "audit.gram imports network"),
-        ("audit.gram", "from gradexplain.arrays import Array", "audit.gram imports arrays"),
-        ("audit.gram", "import scipy.linalg", "audit.gram imports scipy.linalg: not declared"),
-        ("audit.gram", "def f():\n    import gradexplain.figures.chord", "imports figures.chord"),
-        ("audit.report", "from gradexplain.figures.chord import chord", "imports figures.chord"),
-        ("line", "from matplotlib.figure import Figure", "line imports matplotlib.figure.Figure"),
+        ("means", "from gradexplain import MLP", "means imports gradexplain: no arrow"),
+        ("line", "from gradexplain.plotting import canvas", "line imports gradexplain.plotting"),
+        ("line", "from sitebuild.page import Page", "line imports sitebuild.page"),
+        (
+            "audit.read.gram",
+            "from gradexplain.network import Gradient",
+            "imports gradexplain.network",
+        ),
+        ("audit.read.gram", "from gradexplain.arrays import Array", "imports gradexplain.arrays"),
+        ("audit.read.gram", "import scipy.linalg", "imports scipy.linalg: not declared"),
+        (
+            "audit.read.gram",
+            "def f():\n    import sitebuild.figures.chord",
+            "sitebuild.figures.chord",
+        ),
+        ("audit.tell.report", "from gradexplain.plotting import canvas", "gradexplain.plotting"),
+        ("audit.read.fit", "from gradexplain.audit.judge import Case", "gradexplain.audit.judge"),
+        ("audit.read.fit", "from gradexplain.audit.tell.words import TITLES", "tell.words"),
+        ("audit.judge.case", "from gradexplain.audit.read.gram import Gram", "read.gram"),
+        ("audit.judge.case", "from gradexplain.audit.given import Term", "audit.given"),
+        ("audit.tell.words", "from gradexplain.audit.read.gram import Gram", "read.gram"),
+        ("audit.given", "from gradexplain.audit.api import P", "gradexplain.audit.api"),
+        ("line", "from matplotlib.figure import Figure", "imports matplotlib.figure.Figure"),
         ("line", "def f():\n    import torch", "line imports torch: not declared"),
-        ("figures.chord", "import scipy", "figures.chord imports scipy: not declared"),
         ("integrations.torch", "import tensorflow", "integrations.torch imports tensorflow"),
-        ("network", "if TYPE_CHECKING:\n    import gradexplain.line", "network imports line"),
-        ("helpers", "", "helpers has no place yet"),
+        ("network", "if TYPE_CHECKING:\n    import gradexplain.line", "imports gradexplain.line"),
+        ("helpers", "", "gradexplain.helpers has no place yet"),
     ],
 )
 def test_an_import_against_the_arrows_is_noticed(module: str, line: str, said: str) -> None:
-    modules = sources()
+    modules, module = sources(), f"gradexplain.{module}"
     modules[module] = modules.get(module, "") + "\n" + line
+    assert [fault for fault in faults(modules) if said in fault], faults(modules)
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "said"),
+    [
+        ("sitebuild.figures.chord", "from sitebuild import svg", "imports sitebuild.svg: no arrow"),
+        ("sitebuild.figures.chord", "import scipy", "imports scipy: not declared"),
+        ("sitebuild.security", "import sybil", "imports sybil: not declared"),
+        ("gradexplain", "from sitebuild.figures.chord import chord", "sitebuild.figures.chord"),
+    ],
+)
+def test_the_builder_s_imports_are_held_too(module: str, line: str, said: str) -> None:
+    modules = sources()
+    modules[module] += "\n" + line
     assert [fault for fault in faults(modules) if said in fault], faults(modules)
 
 
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("audit.gram", "import numpy as np\nfrom jaxtyping import Float"),
-        ("audit.report", "from gradexplain.audit.gram import x"),
-        ("audit.report", "def plot():\n    from gradexplain.figures.chord import chord"),
-        ("ledger", "from gradexplain.gradients import batch_gradient"),
-        ("integrations.torch", "import torch\nfrom gradexplain.audit.report import Report"),
-        ("figures.chord", "import matplotlib.figure"),
+        ("gradexplain.audit.tell.report", "import numpy as np\nfrom jaxtyping import Float"),
+        (
+            "gradexplain.audit.tell.report",
+            "def plot():\n    from gradexplain.plotting import house",
+        ),
+        ("gradexplain.ledger", "from gradexplain.gradients import batch_gradient"),
+        ("gradexplain.integrations.torch", "import torch\nfrom gradexplain.audit import Report"),
+        ("sitebuild.figures.chord", "import matplotlib.figure"),
     ],
 )
 def test_an_import_along_the_arrows_passes(module: str, line: str) -> None:
-    modules = {"audit.gram": "", "audit.report": "", **sources()}
-    modules[module] = modules.get(module, "") + "\n" + line
+    modules = sources()
+    modules[module] += "\n" + line
     assert faults(modules) == []
 
 
 def test_a_loop_is_noticed_though_every_arrow_is_allowed() -> None:
     modules = sources()
-    modules["figures.chord"] += "\nimport gradexplain.figures.circle"
-    modules["figures.circle"] += "\nimport gradexplain.figures.chord"
+    modules["sitebuild.figures.chord"] += "\nimport sitebuild.figures.circle"
+    modules["sitebuild.figures.circle"] += "\nimport sitebuild.figures.chord"
     (said,) = faults(modules)
-    assert said.startswith("a loop: figures.")
-    assert "chord → figures.circle" in said
-    assert "circle → figures.chord" in said
-
-
-def test_every_module_is_read() -> None:
-    read = {ROOT / NAME / Path(*module.split(".")) for module in sources() if module}
-    files = [path for path in (ROOT / NAME).rglob("*.py") if path.name != "__init__.py"]
-    assert files
-    assert {path.with_suffix("") for path in files} <= read
+    assert said.startswith("a loop: sitebuild.figures.")
+    assert "chord → sitebuild.figures.circle" in said
+    assert "circle → sitebuild.figures.chord" in said

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from audits import COUNTS, RIGHT, Gradient, plus, random_parts, times, weighted
+from audits import COUNTS, RIGHT, plus, random_parts, times, weighted
 from frameworks import Torch
 
 import gradexplain.audit
@@ -23,7 +22,7 @@ def test_a_report_is_what_comes_back() -> None:
     assert isinstance(audit_accumulation(A, PARTS, counts=COUNTS), Report)
 
 
-def test_nothing_that_is_handed_in_is_changed() -> None:
+def test_nothing_that_is_passed_is_changed() -> None:
     before = [{n: np.array(v) for n, v in g.items()} for g in [A, *PARTS]]
     audit_accumulation(
         A, PARTS, counts=COUNTS, full=plus(A, A), again=times(PARTS[0], 1.0), expect_factor=2
@@ -41,8 +40,8 @@ def test_parts_made_as_they_go_are_named_where_they_are_wrong() -> None:
         return str(caught.value)
 
     swapped = [PARTS[0], wrong, *PARTS[2:]]
-    assert refusal(MEAN, iter(swapped)) == refusal(MEAN, swapped)
-    assert refusal(MEAN, swapped).startswith("parts[1]['w'] must be")
+    assert refusal(A, iter(swapped)) == refusal(A, swapped)
+    assert refusal(A, swapped).startswith("parts[1]['w'] must be")
     assert refusal(wrong, iter(PARTS)) == refusal(wrong, PARTS)
     assert refusal(wrong, PARTS).startswith("accumulated['w'] must be")
 
@@ -51,20 +50,20 @@ def test_sketches_may_be_made_as_they_go() -> None:
     def sketches() -> Iterator[object]:
         yield from (sketch(part) for part in PARTS)
 
-    assert audit_accumulation(sketch(MEAN), sketches(), counts=COUNTS).verdict is Verdict.EXACT
+    assert audit_accumulation(sketch(A), sketches(), counts=COUNTS).verdict is Verdict.EXACT
 
 
 def test_the_assertion_knows_the_groups() -> None:
     weights = np.append(RIGHT[:3] / RIGHT[:3].sum() / 2, 1 / 2)
     with pytest.raises(AssertionError, match="A weighs every group alike"):
-        assert_accumulates(weighted(weights, PARTS), PARTS, counts=COUNTS, groups="aaab")
+        assert_accumulates(weighted(weights, PARTS), PARTS, counts=COUNTS, groups=list("aaab"))
 
 
 def test_assert_accumulates_passes_the_report_on_or_raises_with_it() -> None:
     A = weighted(RIGHT, PARTS)
     assert assert_accumulates(A, PARTS, counts=COUNTS).verdict is Verdict.EXACT
     assert assert_accumulates(A, PARTS, full=weighted(RIGHT, PARTS)).verdict is Verdict.EXACT
-    with pytest.raises(AssertionError, match="^MEAN OF MEANS: audit of 4 parts"):
+    with pytest.raises(AssertionError, match=r"^MEAN OF MEANS: audit of 4 parts"):
         assert_accumulates(weighted([1, 1, 1, 1], PARTS), PARTS, counts=COUNTS)
     with pytest.raises(AssertionError, match="AMBIGUOUS"):
         assert_accumulates(weighted([1], PARTS[:1]), PARTS[:1], counts=[1])
@@ -92,46 +91,11 @@ ENDLESS = GOOD[2].copy()
 ENDLESS[0, 1] = -np.inf
 
 
+NO_TARGET = ": has it no target? Then its mean is 0/0; with a count of 0 it is left out"
+
 REFUSED: list[tuple[type[Exception], str, tuple[Any, ...], dict[str, Any]]] = [
     (ValueError, "counts or full must be given, or both", (W, GOOD), {}),
     (ValueError, "parts must hold at least one gradient, but it is empty", (W, [], []), {}),
-    (ValueError, "counts must be a sequence of 4 numbers, one per part, not 3", (W, GOOD, [1, 2, 3]), {}),
-    (
-        ValueError,
-        "counts must be finite, at least 0 and not all 0, not [1.0, -1.0, 2.0, 3.0]",
-        (W, GOOD, [1, -1, 2, 3]),
-        {},
-    ),
-    (
-        ValueError,
-        "counts must be finite, at least 0 and not all 0, not [0.0, 0.0, 0.0, 0.0]",
-        (W, GOOD, [0, 0, 0, 0]),
-        {},
-    ),
-    (
-        ValueError,
-        "counts must be finite, at least 0 and not all 0, not [1.0, nan, 2.0, 3.0]",
-        (W, GOOD, [1, float("nan"), 2, 3]),
-        {},
-    ),
-    (
-        ValueError,
-        "groups must be a sequence of 4 labels, one per part, not 2",
-        (W, GOOD, COUNTS),
-        {"groups": "ab"},
-    ),
-    (
-        ValueError,
-        "expect_factor must be finite and not 0, not 0",
-        (W, GOOD, COUNTS),
-        {"expect_factor": 0.0},
-    ),
-    (
-        ValueError,
-        "arithmetic must be one of float64, float32, tfloat32, float16, bfloat16, not 'int8'",
-        (W, GOOD, COUNTS),
-        {"arithmetic": "int8"},
-    ),
     (
         TypeError,
         "parts must be a sequence of gradients, not one dict",
@@ -185,13 +149,13 @@ REFUSED: list[tuple[type[Exception], str, tuple[Any, ...], dict[str, Any]]] = [
     (ValueError, "accumulated must hold at least one array, but it is empty", ({}, [{}], [1]), {}),
     (
         ValueError,
-        "micro-batch 2 must be finite, but parts[2]['w'] is nan at [3, 4]: has it no target? Then its mean is 0/0; give it a count of 0 and it is left out",
+        "micro-batch 2 must be finite, but parts[2]['w'] is nan at [3, 4]" + NO_TARGET,
         ({"w": W.copy()}, [{"w": g} for g in [*GOOD[:2], FLAWED, GOOD[3]]], COUNTS),
         {},
     ),
     (
         ValueError,
-        "micro-batch 2 must be finite, but parts[2] is -inf at [0, 1]: has it no target? Then its mean is 0/0; give it a count of 0 and it is left out",
+        "micro-batch 2 must be finite, but parts[2] is -inf at [0, 1]",
         (W.copy(), [*GOOD[:2], ENDLESS, GOOD[3]], COUNTS),
         {},
     ),
@@ -261,8 +225,11 @@ def strangers(names: set[str]) -> set[str]:
 
 def test_the_audit_imports_numpy_and_nothing_else() -> None:
     folder = Path(gradexplain.audit.__file__).parent
-    found = {path.relative_to(folder).as_posix(): strangers(imported(path)) for path in folder.rglob("*.py")}
-    drawing = {"gradexplain.figures.audit_report", "matplotlib.figure"}  # in plot(), when asked
+    found = {
+        path.relative_to(folder).as_posix(): strangers(imported(path))
+        for path in folder.rglob("*.py")
+    }
+    drawing = {"gradexplain.plotting", "matplotlib.figure"}  # in plot(), when asked
     assert found.pop("tell/report.py") == drawing
     assert set().union(*found.values()) == set()
     assert strangers({"torch", "gradexplain.network", "numpy.typing", "json"}) == {

@@ -4,13 +4,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
-from steps import COUNTS, PARTS, RIGHT, Arrays, both, step_of, write
+from audits import COUNTS, RIGHT, Gradient, random_parts, times, weighted
+from steps import PARTS, Arrays, both, step_of, write
 
-from gradexplain.audit.cli import HELP, main
+from gradexplain import Verdict
+from gradexplain.audit.cli import HELP, UNUSABLE, audit_file, main
 
 
 @both
@@ -28,7 +31,7 @@ def test_exit_status_tells_exact_wrong_and_can_t_tell(
     }
     lonely |= {f"accumulated/{n}": np.asarray(v) for n, v in PARTS[0].items()}
     lonely["counts"] = np.array([3.0])
-    assert main(["audit", write(path, lonely)]) == 2
+    assert main(["audit", write(path, lonely)]) == 3
     assert capsys.readouterr().out.startswith("AMBIGUOUS: ")
 
 
@@ -36,7 +39,7 @@ def test_a_factor_that_is_meant(tmp_path: Path, capsys: pytest.CaptureFixture[st
     path = write(tmp_path / "step.npz", step_of(8 * RIGHT))
     assert main(["audit", path]) == 1
     assert main(["audit", path, "--expect-factor", "8"]) == 0
-    assert "divided by the factor that it is meant to have, 8" in capsys.readouterr().out
+    assert "A was divided by the factor it is meant to have, 8." in capsys.readouterr().out
 
 
 def test_the_arithmetic_sets_the_tolerance(
@@ -45,7 +48,7 @@ def test_the_arithmetic_sets_the_tolerance(
     path = write(tmp_path / "step.npz", step_of(RIGHT * [1, 1.001, 1, 1]))
     assert main(["audit", path]) == 1
     assert main(["audit", path, "--arithmetic", "bfloat16"]) == 0
-    assert "(4u√K with u = 0.0039 of bfloat16, K = 4)" in " ".join(capsys.readouterr().out.split())
+    assert "in bfloat16 (as given)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_json_has_a_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,8 +57,8 @@ def test_json_has_a_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr().out
     found = json.loads(printed)
     assert printed == json.dumps(found, indent=2) + "\n"
-    assert (found["schema"], found["verdict"], found["code"]) == (1, "mean of means", 1)
-    assert found["implied"] == pytest.approx([0.25] * 4, rel=1e-6)
+    assert (found["schema"], found["verdict"], found["ok"]) == (1, "mean-of-means", False)
+    assert [part["weight"] for part in found["parts"]] == pytest.approx([0.25] * 4, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +71,9 @@ def test_json_has_a_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (
             lambda step: step.update(count=COUNTS),
             (
-                "step.npz must name its arrays accumulated/…, parts/0/…, counts, full/…, "
-                "groups, again/… or extra/…/…, not 'count'"
+                "step.npz must name its arrays accumulated, workers, before, after, learning_rate, "
+                "parts, counts, full, groups, expect, also, terms, again, extra, each with what "
+                "follows it, not 'count'"
             ),
         ),
         (lambda step: step.pop("counts"), "counts or full must be given, or both"),
@@ -83,7 +87,14 @@ def test_json_has_a_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ),
         (
             lambda step: [step.pop(name) for name in list(step) if name.startswith("acc")],
-            "step.npz must hold 'accumulated', but it has no such array",
+            ("step.npz must hold one of accumulated/…, workers/0/… or before/…, not none of them"),
+        ),
+        (
+            lambda step: step.update({"before/w": PARTS[0]["w"], "workers/0/w": PARTS[0]["w"]}),
+            (
+                "step.npz must hold one of accumulated/…, workers/0/… or before/…, "
+                "not accumulated and workers and before"
+            ),
         ),
     ],
 )
@@ -105,7 +116,7 @@ def test_a_missing_file_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 GENERAL_HELP = """\
-usage: gradexplain [-h] command ...
+usage: gradexplain [-h] [--version] command ...
 
 Which averages commute with the gradient.
 
@@ -115,20 +126,27 @@ positional arguments:
 
 options:
   -h, --help  show this help message and exit
+  --version   show program's version number and exit
 """
 AUDIT_HELP = f"""\
-usage: gradexplain audit [-h] [--json] [--expect-factor S] [--arithmetic DTYPE] file
+usage: gradexplain audit [-h] [--json] [--reduction {{mean,sum}}] [--expect {{target,part}}]
+                         [--expect-factor S] [--arithmetic DTYPE]
+                         file
 
 Read off an accumulated gradient how it weighs its parts.
 
 positional arguments:
-  file                a .npz or .safetensors file
+  file                  a .npz or .safetensors file
 
 options:
-  -h, --help          show this help message and exit
-  --json              write the report as JSON
-  --expect-factor S   a factor that is meant
-  --arithmetic DTYPE  the coarsest computed in, such as tfloat32
+  -h, --help            show this help message and exit
+  --json                write the report as JSON
+  --reduction {{mean,sum}}
+                        what each part is of its loss
+  --expect {{target,part}}
+                        what is meant to count alike (default: target)
+  --expect-factor S     a factor that is meant
+  --arithmetic DTYPE    the coarsest computed in, such as tfloat32
 
 {HELP}"""
 
@@ -162,7 +180,199 @@ def test_help_shows_how_to_write_the_file() -> None:
     assert max(map(len, HELP.splitlines())) <= 100
 
 
-def test_the_command_is_installed() -> None:
-    command = Path(sys.executable).with_name("gradexplain")
-    ran = subprocess.run([command, "audit", "none.npz"], check=False, capture_output=True)
-    assert (ran.returncode, b"none.npz" in ran.stderr) == (2, True)
+def test_the_exit_statuses_are_those_of_the_help() -> None:
+    said = HELP.partition("Exit status: ")[2].strip()
+    assert said == "0 exact; 1 wrong; 2 the file or an option cannot be used; 3 cannot tell."
+    assert UNUSABLE == 2
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.strip().endswith(version("gradexplain"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--reduction", "none"],
+        ["--expect", "mean"],
+        ["--expect-factor", "two"],
+        ["--odd"],
+    ],
+)
+def test_an_option_that_is_not_known_cannot_be_used(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["audit", write(tmp_path / "step.npz", step_of()), *options])
+    assert stopped.value.code == UNUSABLE
+    assert "usage: " in capsys.readouterr().err
+
+
+def test_an_option_that_the_audit_refuses_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "step.npz", step_of())
+    assert main(["audit", path, "--arithmetic", "int8"]) == UNUSABLE
+    assert main(["audit", path, "--expect-factor", "0"]) == UNUSABLE
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[0].startswith("gradexplain: arithmetic must be one of ")
+    assert errors[1] == "gradexplain: expect_factor must be finite and not 0, not 0"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [str(Path(sys.executable).with_name("gradexplain"))],
+        [sys.executable, "-m", "gradexplain"],
+    ],
+    ids=["gradexplain", "python -m gradexplain"],
+)
+def test_the_command_is_installed(command: list[str], tmp_path: Path) -> None:
+    ran = subprocess.run([*command, "audit", "none.npz"], check=False, capture_output=True)
+    assert (ran.returncode, b"none.npz" in ran.stderr) == (UNUSABLE, True)
+    path = write(tmp_path / "step.npz", step_of([0.25] * 4))
+    ran = subprocess.run([*command, "audit", path], check=False, capture_output=True)
+    assert ran.returncode == 1
+    assert ran.stdout.startswith(b"MEAN OF MEANS: ")
+    assert b"usage: gradexplain " in subprocess.check_output([*command, "--help"])
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(options: list[str], tmp_path: Path) -> None:
+    path = write(tmp_path / "step.npz", step_of([0.25] * 4))
+    command = [sys.executable, "-m", "gradexplain", "audit", path, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ran:
+        assert ran.stdout is not None
+        assert ran.stderr is not None
+        ran.stdout.close()  # before anything is written
+        errors = ran.stderr.read()
+    assert (ran.returncode, errors) == (1, b"")
+
+
+# What a file can carry
+
+
+AUX = random_parts(2, seed=11, dtype=np.float32)
+ALIKE = [0.25] * 4
+
+
+def named(at: str, gradient: Gradient) -> Arrays:
+    return {f"{at}/{name}": np.asarray(value) for name, value in gradient.items()}
+
+
+def without_a(step: Arrays) -> Arrays:
+    return {name: array for name, array in step.items() if not name.startswith("accumulated")}
+
+
+@both
+def test_a_file_may_say_which_weights_are_meant(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    step = step_of([0.4, 0.3, 0.2, 0.1]) | {"expect": np.array([0.4, 0.3, 0.2, 0.1])}
+    report = audit_file(write(path, step))
+    assert (report.ok, report.intended) == (True, "given")
+    with pytest.raises(
+        ValueError, match=r"^step\.\w+ holds weights under 'expect', so --expect part"
+    ):
+        audit_file(path, expect="part")
+
+
+def test_options_are_those_of_the_call(tmp_path: Path) -> None:
+    path = write(tmp_path / "step.npz", step_of(ALIKE))
+    assert main(["audit", path]) == 1
+    assert main(["audit", path, "--expect", "part"]) == 0
+    assert main(["audit", path, "--expect", "target"]) == 1
+    step = step_of(np.ones(4) / 135)
+    for k, n in enumerate(COUNTS):
+        step |= named(f"parts/{k}", times(PARTS[k], n))
+    step |= named("accumulated", weighted(RIGHT, PARTS))
+    path = write(tmp_path / "step.npz", step)
+    assert main(["audit", path]) == 3
+    assert main(["audit", path, "--reduction", "sum"]) == 0
+    assert main(["audit", path, "--reduction", "mean"]) == 3
+
+
+@both
+def test_a_file_may_hold_other_counts(name: str, tmp_path: Path) -> None:
+    sequences = np.array([3.0, 5.0, 4.0, 2.0])
+    step = step_of(sequences / 14) | {"also/sequences": sequences, "also/boxes": np.arange(1.0, 5)}
+    report = audit_file(write(tmp_path / name, step))
+    assert report.notes[0] == "They are in proportion to sequences."
+
+
+@both
+def test_a_file_may_hold_a_gradient_per_worker(name: str, tmp_path: Path) -> None:
+    step = without_a(step_of())
+    step |= named("workers/0", weighted(RIGHT, PARTS)) | named("workers/1", weighted(RIGHT, PARTS))
+    assert audit_file(write(tmp_path / name, step)).notes == (
+        "All 2 workers end with the same gradient.",
+    )
+    step |= named("workers/1", weighted(ALIKE, PARTS))
+    assert audit_file(write(tmp_path / name, step)).verdict is Verdict.WORKERS_DISAGREE
+    del step["workers/0/w"]
+    with pytest.raises(ValueError, match="must have the parameter 'w'"):
+        audit_file(write(tmp_path / name, step))
+    step = {n: array for n, array in step.items() if not n.startswith("workers/0")}
+    with pytest.raises(
+        ValueError, match=r"must hold workers/0, workers/1, … without a gap, not 1$"
+    ):
+        audit_file(write(tmp_path / name, step))
+
+
+@both
+def test_a_worker_s_gradient_may_be_one_array(name: str, tmp_path: Path) -> None:
+    step: Arrays = {f"parts/{k}": part["w"] for k, part in enumerate(PARTS)}
+    A = weighted(RIGHT, PARTS)["w"]
+    step |= {"workers/0": A, "workers/1": A.copy(), "counts": np.array(COUNTS)}
+    assert audit_file(write(tmp_path / name, step)).ok is True
+
+
+@both
+def test_a_file_may_hold_the_parameters_around_a_step(name: str, tmp_path: Path) -> None:
+    theta = times(random_parts(1, seed=7, dtype=np.float32)[0], 0.1)
+    A, rate = weighted(RIGHT, PARTS), 0.01
+    after = {n: (theta[n] - np.float32(rate) * A[n]).astype(np.float32) for n in theta}
+    step = without_a(step_of()) | named("before", theta) | named("after", after)
+    step["learning_rate"] = np.array(rate)
+    assert audit_file(write(tmp_path / name, step)).ok is True
+    step["learning_rate"] = np.array([2 * rate])
+    report = audit_file(write(tmp_path / name, step))
+    assert report.verdict is Verdict.RESCALED
+    assert report.factor == pytest.approx(0.5, rel=1e-2)
+    for odd in ([rate, rate], None):
+        step.pop("learning_rate")
+        if odd:
+            step["learning_rate"] = np.array(odd)
+        with pytest.raises(ValueError, match=r"must hold one number under 'learning_rate' beside"):
+            audit_file(write(tmp_path / name, step))
+    step["learning_rate"] = np.array(rate)
+    step = {n: array for n, array in step.items() if not n.startswith("after")}
+    with pytest.raises(ValueError, match=r"must hold 'after', but it has no such array$"):
+        audit_file(write(tmp_path / name, step))
+
+
+@both
+def test_a_file_may_hold_further_terms(name: str, tmp_path: Path) -> None:
+    A = weighted(RIGHT, PARTS)
+    A = {n: (A[n] + 0.1 * AUX[0][n] + 0.4 * AUX[1][n]).astype(np.float32) for n in A}
+    step = without_a(step_of()) | named("accumulated", A)
+    step |= named("terms/aux/parts/0", AUX[0]) | named("terms/aux/parts/1", AUX[1])
+    step["terms/aux/counts"] = np.array([1.0, 4.0])
+    assert audit_file(write(tmp_path / name, step)).claim == "Each term is exact: loss and aux."
+    step["terms/aux/weight"] = np.array(0.5)
+    assert audit_file(write(tmp_path / name, step)).ok is True
+    step["terms/aux/weight"] = np.array([0.25])
+    report = audit_file(write(tmp_path / name, step))
+    assert report.verdict is Verdict.RESCALED
+    assert report.factor == pytest.approx(2, rel=1e-5)
+    del step["terms/aux/counts"]
+    with pytest.raises(
+        ValueError, match=r"must hold 'terms/aux/counts', but it has no such array$"
+    ):
+        audit_file(write(tmp_path / name, step))
+    step["terms/aux/counts"] = np.array([1.0, 4.0])
+    gap = {n.replace("aux/parts/1", "aux/parts/2"): array for n, array in step.items()}
+    with pytest.raises(ValueError, match=r"must hold terms/aux/parts/0, terms/aux/parts/1, … "):
+        audit_file(write(tmp_path / name, gap))

@@ -3,22 +3,27 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from audits import COUNTS, RIGHT, Gradient, plus, random_parts, times, weighted
+from audits import (
+    ALIKE,
+    COUNTS,
+    PARTS,
+    RIGHT,
+    Gradient,
+    plus,
+    random_parts,
+    report_of,
+    times,
+    weighted,
+)
 
-from gradexplain import Report, Verdict, audit_accumulation, sketch
+from gradexplain import Verdict, audit_accumulation
 
-PARTS = random_parts()
 K = len(PARTS)
-ALIKE = np.ones(K) / K
-
-
-def verdict_of(weights: npt.ArrayLike, **options: object) -> Report:
-    A = weighted(np.asarray(weights), PARTS)
-    return audit_accumulation(A, PARTS, counts=COUNTS, **options)  # type: ignore[arg-type]
 
 
 OTHER = random_parts(1, seed=9)[0]
 MEAN = weighted(RIGHT, PARTS)
+BY_COUNTS = "By the counts only: A is the mean gradient."
 
 
 def nudged(k: int, by: float) -> npt.NDArray[np.float64]:
@@ -29,14 +34,14 @@ def nudged(k: int, by: float) -> npt.NDArray[np.float64]:
 
 def test_a_full_gradient_outside_the_span_is_no_mean() -> None:
     F = plus(weighted(RIGHT, PARTS), random_parts(1, seed=9)[0], 1e-3)
-    report = verdict_of(RIGHT, full=F)
-    assert (report.verdict, report.code) == (Verdict.NOT_A_MEAN, 1)
-    assert report.notes == ("A is the mean of the parts by their counts",)
+    report = report_of(RIGHT, full=F)
+    assert (report.verdict, report.ok) == (Verdict.NOT_A_MEAN, False)
+    assert report.notes == (BY_COUNTS,)
     without_counts = audit_accumulation(weighted(RIGHT, PARTS), PARTS, full=F)
     assert without_counts.verdict is Verdict.NOT_A_MEAN
     assert without_counts.expected == (None,) * K
     F = plus(weighted(RIGHT, PARTS), random_parts(1, seed=9)[0], 1e-9)
-    assert verdict_of(RIGHT, full=F).verdict is Verdict.EXACT
+    assert report_of(RIGHT, full=F).verdict is Verdict.EXACT
 
 
 def test_a_that_meets_the_full_gradient_is_exact_whatever_the_parts_are() -> None:
@@ -44,18 +49,19 @@ def test_a_that_meets_the_full_gradient_is_exact_whatever_the_parts_are() -> Non
     report = audit_accumulation(times(F, 1.0), PARTS, counts=COUNTS, full=F)
     assert report.verdict is Verdict.EXACT
     assert "could not have made A" in report.notes[0]
-    assert audit_accumulation(times(F, 1.001), PARTS, full=F).verdict is Verdict.NOT_A_MEAN
+    assert (report.claim, report.ok) == ("A is the full gradient.", True)
 
 
 def test_a_full_gradient_with_other_weights_shows_that_the_counts_are_not_the_loss_s() -> None:
     F = weighted([0.4, 0.3, 0.2, 0.1], PARTS)
-    report = verdict_of(RIGHT, full=F)
-    assert (report.verdict, report.code) == (Verdict.COUNTS_DIFFER, 1)
-    assert report.notes[0] == "F's weights: 0.4, 0.3, 0.2, 0.1"
-    report = verdict_of([0.4, 0.3, 0.2, 0.1], full=F)
-    assert (report.verdict, report.code) == (Verdict.COUNTS_DIFFER, 2)
-    assert report.notes[-1] == "A is the full gradient: only the counts handed in are wrong"
-    nearly = verdict_of(RIGHT, full=weighted(nudged(0, 1e-9), PARTS))
+    report = report_of(RIGHT, full=F)
+    assert (report.verdict, report.ok) == (Verdict.COUNTS_DIFFER, False)
+    assert report.claim.endswith("differently from their counts: 0.4, 0.3, 0.2, 0.1.")
+    assert report.notes == (BY_COUNTS,)
+    report = report_of([0.4, 0.3, 0.2, 0.1], full=F)
+    assert (report.verdict, report.ok) == (Verdict.COUNTS_DIFFER, None)
+    assert report.notes == ("A is the full gradient: only the counts passed in are wrong.",)
+    nearly = report_of(RIGHT, full=weighted(nudged(0, 1e-9), PARTS))
     assert nearly.verdict is Verdict.EXACT
 
 
@@ -64,7 +70,9 @@ def test_without_counts_the_full_gradient_s_weights_are_the_right_ones() -> None
     report = audit_accumulation(weighted(ALIKE, PARTS), PARTS, full=F)
     assert report.verdict is Verdict.MEAN_OF_MEANS
     assert report.expected == pytest.approx([0.4, 0.3, 0.2, 0.1], rel=1e-7)
-    assert report.counts is None
+    assert [part.count for part in report.parts] == [None] * K
+    assert report.intended == "full"
+    assert "Judged by the weights of the full gradient." in str(report)
 
 
 def test_too_few_numbers_are_no_proof_against_the_counts() -> None:
@@ -81,14 +89,15 @@ def test_a_that_is_the_full_gradient_is_exact_within_the_tolerance() -> None:
         assert report.verdict is verdict
     report = audit_accumulation(times(OTHER, 1.0), PARTS, counts=COUNTS, full=OTHER)
     assert report.claim == "A is the full gradient."
-    assert report.notes == ("F is no weighted sum of the parts, so they could not have made A",)
+    assert report.notes == ("F is no weighted sum of the parts, so they could not have made A.",)
 
 
 def test_a_full_gradient_that_is_no_mean_says_so_and_how_a_stands_to_the_counts() -> None:
-    says = "The full gradient is no weighted sum of the parts: no weights would make it right."
+    says = "The full gradient is no weighted sum of the parts: no weights make A right."
     for A, notes in [
-        (MEAN, ("A is the mean of the parts by their counts",)),
-        (weighted([0.25] * 4, PARTS), ("A is not the mean of the parts by their counts either",)),
+        (MEAN, (BY_COUNTS,)),
+        (weighted(ALIKE, PARTS), ("By the counts only: A weighs every part alike.",)),
+        (times(MEAN, 0.5), ("By the counts only: A is the mean gradient, times 0.5.",)),
     ]:
         report = audit_accumulation(A, PARTS, counts=COUNTS, full=OTHER)
         assert (report.claim, report.notes) == (says, notes)
@@ -105,10 +114,14 @@ def test_a_full_gradient_that_is_no_mean_says_so_and_how_a_stands_to_the_counts(
 def test_up_to_eight_weights_of_the_full_gradient_are_listed(K: int, listed: str) -> None:
     parts, counts = random_parts(K), np.arange(1.0, K + 1)
     full = weighted([1 - 0.1 * (K - 1)] + [0.1] * (K - 1), parts)
-    report = audit_accumulation(weighted(counts / counts.sum(), parts), parts, counts=counts, full=full)
+    report = audit_accumulation(
+        weighted(counts / counts.sum(), parts), parts, counts=counts, full=full
+    )
     assert report.verdict is Verdict.COUNTS_DIFFER
-    assert report.claim == ("The full gradient weighs the parts by other weights than their counts.")
-    assert report.notes == (f"F's weights: {listed}", "A is the mean of the parts by their counts")
+    assert report.claim == (
+        f"The full gradient weighs the parts differently from their counts: {listed}."
+    )
+    assert report.notes == (BY_COUNTS,)
 
 
 def test_a_full_gradient_that_rounding_keeps_near_the_counts_does_not_speak_against_them() -> None:
@@ -119,3 +132,92 @@ def test_a_full_gradient_that_rounding_keeps_near_the_counts_does_not_speak_agai
     off = weighted(counts / 100 + [0.0012, 0, 0, 0], parts)
     A = weighted(counts / 100, parts)
     assert audit_accumulation(A, parts, counts=counts, full=off).verdict is Verdict.EXACT
+
+
+# How A stands to F
+
+
+@pytest.mark.parametrize("factor", [0.5, 4.0, -1.0, 1.001])
+def test_a_multiple_of_a_full_gradient_that_is_no_mean_is_rescaled(factor: float) -> None:
+    report = audit_accumulation(times(OTHER, factor), PARTS, counts=COUNTS, full=OTHER)
+    assert (report.verdict, report.ok) == (Verdict.RESCALED, False)
+    assert report.factor == pytest.approx(factor)
+    assert report.claim == f"A is {factor:g} times the full gradient.".replace("-", "−")
+    assert report.notes[-1].startswith("By the counts only: A is no weighted sum of the parts")
+    named = any(note.startswith("K = 4: summed over the parts") for note in report.notes)
+    assert named is (factor == 4.0)
+
+
+def test_a_multiple_of_a_full_gradient_of_other_weights_says_so_too() -> None:
+    F = weighted([0.4, 0.3, 0.2, 0.1], PARTS)
+    report = audit_accumulation(times(F, 0.5), PARTS, counts=COUNTS, full=F)
+    assert (report.verdict, report.ok) == (Verdict.COUNTS_DIFFER, False)
+    assert report.notes[0] == "A is 0.5 times the full gradient."
+    assert report.notes[1].startswith("By the counts only: A is a weighted sum of the parts, but")
+
+
+def test_a_full_gradient_of_sums_asks_whether_the_parts_are_sums() -> None:
+    sums = [times(part, n) for part, n in zip(PARTS, COUNTS, strict=True)]
+    F = weighted([1 / 135] * K, sums)
+    report = audit_accumulation(weighted([1 / 135] * K, sums), sums, counts=COUNTS, full=F)
+    assert (report.verdict, report.ok) == (Verdict.PARTS_ARE_SUMS, None)
+    assert report.claim == (
+        "The full gradient weighs every part by 1/135, so the parts are gradients of sums, not of "
+        'means. Pass reduction="sum".'
+    )
+    report = audit_accumulation(
+        weighted([1 / 135] * K, sums), sums, counts=COUNTS, full=F, reduction="sum"
+    )
+    assert (report.verdict, report.ok) == (Verdict.EXACT, True)
+
+
+def test_a_full_gradient_of_zero_weighs_the_parts_by_zero() -> None:
+    report = audit_accumulation(MEAN, PARTS, counts=COUNTS, full=times(MEAN, 0.0))
+    assert report.verdict is Verdict.COUNTS_DIFFER
+    assert report.notes == (BY_COUNTS,)
+
+
+# A full gradient in coarser arithmetic than was declared
+
+
+def coarse(share: float) -> Gradient:
+    """Return the mean gradient with so much of its length that no weights give."""
+    size = float(np.linalg.norm(MEAN["w"]) / np.linalg.norm(OTHER["w"]))
+    return {n: np.asarray(v, np.float32) for n, v in plus(MEAN, OTHER, share * size).items()}
+
+
+SINGLE = random_parts(dtype=np.float32)
+QUESTION = (
+    "The full gradient is no weighted sum of the parts in float32, but it may be one in {}. If "
+    "one of these was used, pass arithmetic={}."
+)
+
+
+@pytest.mark.parametrize(
+    ("share", "types"),
+    [
+        (5e-4, ["tfloat32", "float16", "bfloat16"]),
+        (1e-2, ["bfloat16"]),
+    ],
+)
+def test_a_full_gradient_in_coarser_arithmetic_asks_which(share: float, types: list[str]) -> None:
+    A = weighted(ALIKE, SINGLE)
+    report = audit_accumulation(A, SINGLE, counts=COUNTS, full=coarse(share))
+    assert report.verdict is Verdict.MEAN_OF_MEANS  # as F is the expected mean, but for rounding
+    off = {n: v + np.float32(0.1) * SINGLE[0][n] for n, v in coarse(share).items()}
+    report = audit_accumulation(A, SINGLE, counts=COUNTS, full=off)
+    assert (report.verdict, report.ok) == (Verdict.AMBIGUOUS, None)
+    *first, last = types
+    listed = f"{', '.join(first)} or {last}" if first else last
+    quoted = " or ".join(f'"{name}"' for name in types)
+    assert report.claim.startswith(QUESTION.format(listed, quoted))
+    assert report.notes == ("By the counts only: A weighs every part alike.",)
+    assert report.to_do == "Say which arithmetic was used, with the option named above."
+
+
+def test_a_full_gradient_that_no_arithmetic_leaves_is_no_mean() -> None:
+    A = weighted(ALIKE, SINGLE)
+    report = audit_accumulation(A, SINGLE, counts=COUNTS, full=coarse(0.5))
+    assert report.verdict is Verdict.NOT_A_MEAN
+    report = audit_accumulation(A, SINGLE, counts=COUNTS, full=coarse(5e-4), arithmetic="float32")
+    assert report.verdict is Verdict.NOT_A_MEAN  # a declared arithmetic leaves no question

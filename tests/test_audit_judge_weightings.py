@@ -1,25 +1,22 @@
 """Weightings that have a name, and parts that are left out."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
-from audits import COUNTS, RIGHT, Gradient, plus, random_parts, times, weighted
+from audits import ALIKE, PARTS, RIGHT, random_parts, report_of, times, weighted
+from cases import known_case
 
-from gradexplain import Report, Verdict, audit_accumulation, sketch
+from gradexplain import Verdict, audit_accumulation
+from gradexplain.audit.judge import Case, Parts, directly_read
+from gradexplain.audit.judge.weightings import kept_proportions, left_out, named_weightings
 
-PARTS = random_parts()
 K = len(PARTS)
-ALIKE = np.ones(K) / K
-
-
-def verdict_of(weights: npt.ArrayLike, **options: object) -> Report:
-    A = weighted(np.asarray(weights), PARTS)
-    return audit_accumulation(A, PARTS, counts=COUNTS, **options)  # type: ignore[arg-type]
-
-
-def report_of(weights: npt.ArrayLike, counts: Sequence[float] = COUNTS, **known: object) -> Report:
-    parts = PARTS[: len(counts)]
-    return audit_accumulation(weighted(np.asarray(weights), parts), parts, counts=counts, **known)  # type: ignore[arg-type]
+NOTHING = ("", np.zeros(0), 0.0, 0.0)
+GROUPS = ["a", "a", "a", "b"]
+SHARES = RIGHT[:3].sum()
+U = 2.0**-11  # float16's and TensorFloat-32's
 
 
 def test_means_across_three_groups_are_told_apart() -> None:
@@ -33,7 +30,7 @@ def test_means_across_three_groups_are_told_apart() -> None:
         ),
         (
             np.repeat(shares, [2, 2, 1]) / [2, 2, 2, 2, 1],
-            "A weighs the groups rightly, but in each every part alike.",
+            "A weighs the groups correctly, but their parts alike.",
         ),
     ]:
         A = weighted(weights, parts)
@@ -42,14 +39,10 @@ def test_means_across_three_groups_are_told_apart() -> None:
 
 
 def test_a_group_without_targets_has_no_mean_by_counts() -> None:
-    report = report_of([0, 0.5, 0.25, 0.25], [0, 10, 30, 20], groups="abcc")
+    report = report_of([0, 0.5, 0.25, 0.25], [0, 10, 30, 20], groups=list("abcc"))
     assert report.verdict is Verdict.REWEIGHTED
-    told = report_of([1 / 3, 1 / 3, 1 / 6, 1 / 6], [0, 10, 30, 20], groups="abcc")
-    assert told.claim == "A weighs every group alike, and in it every part."
-
-
-GROUPS = ["a", "a", "a", "b"]
-SHARES = RIGHT[:3].sum()
+    report = report_of([1 / 3, 1 / 3, 1 / 6, 1 / 6], [0, 10, 30, 20], groups=list("abcc"))
+    assert report.claim == "A weighs every group alike, and in it every part."
 
 
 @pytest.mark.parametrize(
@@ -59,23 +52,24 @@ SHARES = RIGHT[:3].sum()
         ([1 / 6, 1 / 6, 1 / 6, 1 / 2], "A weighs every group alike, and in it every part."),
         (
             np.append([SHARES / 3] * 3, RIGHT[3]),
-            "A weighs the groups rightly, but in each every part alike.",
+            "A weighs the groups correctly, but their parts alike.",
         ),
     ],
 )
 def test_means_across_groups_are_told_apart(weights: npt.ArrayLike, says: str) -> None:
-    report = verdict_of(weights, groups=GROUPS)
+    report = report_of(weights, groups=GROUPS)
     assert (report.verdict, report.claim) == (Verdict.MEAN_OF_GROUP_MEANS, says)
-    assert verdict_of(2 * np.asarray(weights), groups=GROUPS).claim == f"{says[:-1]}, times 2."
-    assert verdict_of(weights).verdict is Verdict.REWEIGHTED  # nobody said that there are groups
+    assert report_of(2 * np.asarray(weights), groups=GROUPS).claim == f"{says[:-1]}, times 2."
+    assert report_of(weights).verdict is Verdict.REWEIGHTED  # nobody said that there are groups
 
 
 def test_two_parallel_candidates_are_ambiguous() -> None:
     parts = [PARTS[0], times(PARTS[0], 2.0)]
     report = audit_accumulation(times(PARTS[0], 5.0), parts, counts=[10, 90])
     assert report.verdict is Verdict.AMBIGUOUS
-    assert "is the mean gradient, times" in report.claim
-    assert "weighs every part alike, times" in report.claim
+    assert report.claim == "Several weightings fit A."
+    assert "It is the mean gradient, times 2.632." in report.notes
+    assert "It weighs every part alike, times 3.333." in report.notes
 
 
 def test_a_mean_of_means_of_parts_that_nearly_cancel() -> None:
@@ -88,28 +82,20 @@ def test_a_mean_of_means_of_parts_that_nearly_cancel() -> None:
     assert report.verdict is Verdict.MEAN_OF_MEANS
 
 
-def test_candidates_that_would_each_fit_are_listed_with_their_factors() -> None:
-    parts = [PARTS[0], times(PARTS[0], 2.0)]
-    report = audit_accumulation(times(PARTS[0], 5.0), parts, counts=[10, 90])
-    assert report.claim == (
-        "A is the mean gradient, times 2.632; or weighs every part alike, times 3.333: "
-        "each would fit."
-    )
-
-
-def test_parts_that_may_be_missing_are_listed_four_of_them() -> None:
+def test_up_to_four_parts_that_may_be_missing_are_listed() -> None:
     """Five parts of zeros with equal counts: whichever is left out, the rest is renormalized."""
     parts = [*PARTS[:3], *(times(PARTS[3], 0.0) for _ in range(5))]
     counts = np.array([10, 90, 30, 4, 4, 4, 4, 4])
     A = weighted(counts / (counts.sum() - 4), parts)
     report = audit_accumulation(A, parts, counts=counts)
-    assert report.claim == (
-        "A is the mean gradient, times 1.027; or it is one without parts[3]; one without parts[4]; "
-        "one without parts[5]; one without parts[6]: each would fit."
+    assert report.claim == "Several weightings fit A."
+    assert report.notes == (
+        "It is the mean gradient, times 1.027.",
+        *(f"It could lack parts[{k}]." for k in range(3, 7)),
     )
 
 
-def test_a_part_without_targets_need_not_be_told() -> None:
+def test_a_part_without_targets_need_not_be_read() -> None:
     parts, counts = [*PARTS[:3], times(PARTS[3], 0.0)], np.array([10, 90, 30, 0])
     report = audit_accumulation(weighted(4 * counts / 130, parts), parts, counts=counts)
     assert report.verdict is Verdict.RESCALED
@@ -128,46 +114,45 @@ def without(k: int, weights: npt.NDArray[np.float64] = RIGHT) -> npt.NDArray[np.
 
 @pytest.mark.parametrize("k", range(K))
 def test_a_dropped_part_is_named_with_what_happened_to_the_others(k: int) -> None:
-    kept = verdict_of(without(k))
+    kept = report_of(without(k))
     assert kept.verdict is Verdict.DROPPED
     assert kept.claim.endswith("the others keep their proportions, not renormalized.")
     assert f"A lacks parts[{k}];" in kept.claim
-    renormalized = verdict_of(without(k) / without(k).sum())
+    renormalized = report_of(without(k) / without(k).sum())
     assert renormalized.claim.endswith("renormalized to one.")
-    scaled = verdict_of(K * without(k))
+    scaled = report_of(K * without(k))
     assert (scaled.verdict, scaled.claim.endswith("times 4.")) == (Verdict.DROPPED, True)
     assert (
-        "K = 4: summed over the parts, never divided; or parts already divided by K" in scaled.notes
+        "K = 4: summed over the parts, never divided; or parts already divided by K."
+        in scaled.notes
     )
-    alike = verdict_of(without(k, ALIKE))
-    assert alike.claim.endswith("their proportions, every part alike, times 1.") or (
-        "every part alike" in alike.claim
-    )
+    alike = report_of(without(k, ALIKE))
+    assert alike.claim == f"A lacks parts[{k}]; the others weigh alike, not renormalized."
 
 
 def test_a_part_that_nearly_vanishes_is_not_dropped() -> None:
-    assert verdict_of(without(1) + 1e-4 * RIGHT * np.eye(K)[1]).verdict is Verdict.REWEIGHTED
+    assert report_of(without(1) + 1e-4 * RIGHT * np.eye(K)[1]).verdict is Verdict.REWEIGHTED
 
 
 def test_only_the_last_part_left() -> None:
-    report = verdict_of([0, 0, 0, 1])
+    report = report_of([0, 0, 0, 1])
     assert report.verdict is Verdict.DROPPED
-    assert report.notes[0].startswith("only the last part is left")
-    first = verdict_of([1, 0, 0, 0])
+    assert report.notes[0].startswith("Only the last part is left")
+    first = report_of([1, 0, 0, 0])
     assert first.verdict is Verdict.DROPPED
-    assert not any("only the last" in note for note in first.notes)
+    assert not any("the last part" in note for note in first.notes)
 
 
 def test_nothing_left() -> None:
-    report = verdict_of([0, 0, 0, 0])
+    report = report_of([0, 0, 0, 0])
     assert (report.verdict, report.claim) == (
         Verdict.DROPPED,
-        "A is zero: every part was dropped.",
+        "A holds nothing of these parts: every one was dropped.",
     )
 
 
 def test_a_dropped_part_with_the_others_out_of_proportion_is_reweighted() -> None:
-    assert verdict_of([0, 0.5, 0.3, 0.2]).verdict is Verdict.REWEIGHTED
+    assert report_of([0, 0.5, 0.3, 0.2]).verdict is Verdict.REWEIGHTED
 
 
 def test_a_part_without_targets_can_t_be_dropped() -> None:
@@ -178,25 +163,22 @@ def test_a_part_without_targets_can_t_be_dropped() -> None:
 
 def test_a_dropped_part_beside_parts_that_are_all_alike() -> None:
     report = report_of([1 / 4, 0, 1 / 4, 1 / 4])
-    assert report.claim == (
-        "A lacks parts[1]; the others keep their proportions, every part alike, times 1."
-    )
+    assert report.claim == ("A lacks parts[1]; the others weigh alike, not renormalized.")
     assert report_of([1.5, 0, 1.5, 1.5]).claim == (
-        "A lacks parts[1]; the others keep their proportions, every part alike, times 6."
+        "A lacks parts[1]; the others weigh alike, times 6."
     )
-
-
-U = 2.0**-11  # float16's and TensorFloat-32's
 
 
 def test_nothing_left_has_a_factor_of_zero() -> None:
-    assert verdict_of([0, 0, 0, 0]).factor == 0.0
+    assert report_of([0, 0, 0, 0]).factor == 0.0
 
 
 def test_a_dropped_part_s_others_at_a_factor_of_one_have_none() -> None:
     A, counts = weighted(RIGHT * [1, 0, 1, 1], PARTS), 4.004 * RIGHT
     report = audit_accumulation(A, PARTS, counts=counts, arithmetic="tfloat32")
-    assert report.claim == ("A lacks parts[1]; the others keep their proportions, not renormalized.")
+    assert report.claim == (
+        "A lacks parts[1]; the others keep their proportions, not renormalized."
+    )
     assert (report.factor, report.notes) == (1.0, ())
 
 
@@ -207,26 +189,92 @@ def test_a_part_without_targets_is_not_missing() -> None:
 
 
 def test_the_last_part_alone_comes_before_the_names_of_its_factor() -> None:
-    report = verdict_of([0, 0, 0, 4 * RIGHT[3]])
+    report = report_of([0, 0, 0, 4 * RIGHT[3]])
     assert report.notes == (
-        "only the last part is left: gradients zeroed before each backward pass?",
-        "K = 4: summed over the parts, never divided; or parts already divided by K",
+        "Only the last part is left: are gradients zeroed before each backward pass?",
+        "K = 4: summed over the parts, never divided; or parts already divided by K.",
     )
 
 
 @pytest.mark.parametrize(
     ("off", "end"), [(3 * U, "renormalized to one."), (20 * U, "times 3.029.")]
 )
-def test_what_is_left_adds_up_to_one_within_its_own_blur(off: float, end: str) -> None:
-    """A third is left, so its factor is three and its sum's blur a third of the factor's."""
+def test_what_is_left_adds_up_to_one_within_its_own_uncertainty(off: float, end: str) -> None:
+    """A third is left, so its factor is three and its sum's uncertainty a third of the factor's."""
     rest = RIGHT * [1, 0, 1, 1]
-    report = verdict_of(rest / rest.sum() * (1 + off), arithmetic="tfloat32")
+    report = report_of(rest / rest.sum() * (1 + off), arithmetic="tfloat32")
     assert report.claim == f"A lacks parts[1]; the others keep their proportions, {end}"
 
 
-def test_the_rest_weighed_alike_is_told() -> None:
-    report = verdict_of([0.5, 0, 0.5, 0.5])
-    assert report.claim == (
-        "A lacks parts[1]; the others keep their proportions, every part alike, times 2."
-    )
+def test_the_rest_weighed_alike_is_named() -> None:
+    report = report_of([0.5, 0, 0.5, 0.5])
+    assert report.claim == ("A lacks parts[1]; the others weigh alike, times 2.")
     assert report.factor == pytest.approx(2)
+
+
+# The lists by themselves
+
+
+def of(values: npt.ArrayLike, expected: npt.ArrayLike = RIGHT, **parts: Any) -> Case:
+    return known_case(np.asarray(values, float), np.asarray(expected, float), **parts)
+
+
+def test_weightings_are_listed_once_the_expected_one_first() -> None:
+    found = named_weightings(of(RIGHT))
+    assert [(verdict, name) for verdict, name, _ in found] == [
+        (Verdict.RESCALED, "expected"),
+        (Verdict.MEAN_OF_MEANS, "alike"),
+    ]
+    assert found[0][2].tolist() == RIGHT.tolist()
+    assert found[1][2].tolist() == [0.25] * 4
+    assert [name for _, name, _ in named_weightings(of(ALIKE, ALIKE))] == ["expected"]
+
+
+def test_weightings_by_group_are_worked_out_by_hand() -> None:
+    expected = np.array([1.0, 3.0, 2.0, 4.0]) / 10
+    found = {
+        name: (verdict, weights)
+        for verdict, name, weights in named_weightings(of(RIGHT, expected, groups=tuple("abaa")))
+    }
+    assert found["groups alike"][1] == pytest.approx([1 / 14, 1 / 2, 2 / 14, 4 / 14])
+    assert found["groups and their parts alike"][1] == pytest.approx([1 / 6, 1 / 2, 1 / 6, 1 / 6])
+    assert found["groups rightly, their parts alike"][1] == pytest.approx(
+        [0.7 / 3, 0.3, 0.7 / 3, 0.7 / 3]
+    )
+    assert {verdict for verdict, _ in list(found.values())[2:]} == {Verdict.MEAN_OF_GROUP_MEANS}
+    one = named_weightings(of(RIGHT, expected, groups=tuple("aaaa")))
+    assert [name for _, name, _ in one] == ["expected", "alike"]  # the rest are these two
+
+
+def test_a_part_that_may_be_zero_may_be_missing() -> None:
+    case = of([0.25, 0.25, 0.25, 0.0], ALIKE)
+    assert left_out(case) == [(3,)]
+    assert left_out(of(np.array([1, 1, 1, 0]) / 3, ALIKE)) == [(3,)]  # renormalized
+    assert left_out(of([0.5, 0.25, 0.25, 0.0], ALIKE)) == []
+    assert left_out(of(ALIKE, ALIKE)) == []
+
+
+def test_parts_that_should_weigh_nothing_cannot_be_missing() -> None:
+    expected = np.array([0.5, 0.5, 0.0, 0.0])
+    assert left_out(of(expected, expected)) == []
+
+
+def test_several_parts_may_be_missing_one_by_one_or_together() -> None:
+    unread = np.array([False, False, True, True])
+    case = Case(directly_read(ALIKE, 2.0**-24, unread), Parts(ALIKE, 1e-9 * ALIKE))
+    assert left_out(case) == [(2,), (3,), (2, 3)]
+
+
+def test_the_others_keep_the_expected_proportions_or_are_alike() -> None:
+    gone = np.array([False, True, False, False])
+    for factor in (1.0, 2.0, -3.0):
+        name, rest, found, uncertainty = kept_proportions(of(factor * without(1)), gone) or NOTHING
+        assert (name, rest.tolist()) == ("expected", without(1).tolist())
+        assert found == pytest.approx(factor)
+        assert 0 < uncertainty < 1e-5
+    name, rest, found, _ = kept_proportions(of([0.5, 0, 0.5, 0.5]), gone) or NOTHING
+    assert (name, rest.tolist()) == ("alike", [0.25, 0, 0.25, 0.25])
+    assert found == pytest.approx(2)
+    assert kept_proportions(of([0.5, 0, 0.3, 0.2]), gone) is None
+    everything = np.ones(4, bool)
+    assert kept_proportions(of(RIGHT), everything) is None

@@ -208,18 +208,18 @@ FAULTS: list[tuple[Callable[[], Grads], Verdict, str]] = [
     (
         counted_one_twice,
         Verdict.REWEIGHTED,
-        "A is a weighted sum of the parts, but not by the right weights.",
+        "A is a weighted sum of the parts, but not by the expected weights.",
     ),
     (
         shuffled_counts,
         Verdict.REWEIGHTED,
-        "A is a weighted sum of the parts, but not by the right weights.",
+        "A is a weighted sum of the parts, but not by the expected weights.",
     ),
     (mean_per_worker_then_mean, Verdict.MEAN_OF_GROUP_MEANS, "A weighs every group alike."),
     (
         weighed_by_the_count_twice,
         Verdict.REWEIGHTED,
-        "A is a weighted sum of the parts, but not by the right weights.",
+        "A is a weighted sum of the parts, but not by the expected weights.",
     ),
     (loss_scale_left_in, Verdict.RESCALED, "A is the mean gradient, times 1024."),
     (
@@ -236,7 +236,7 @@ FAULTS: list[tuple[Callable[[], Grads], Verdict, str]] = [
 
 
 @pytest.mark.parametrize(("loop", "verdict", "says"), FAULTS)
-def test_each_planted_fault_is_named_rightly(
+def test_each_planted_fault_is_named_correctly(
     loop: Callable[[], Grads], verdict: Verdict, says: str
 ) -> None:
     report = audit_accumulation(loop(), PARTS, counts=SIZES, groups=[0, 0, 1, 1])
@@ -254,9 +254,12 @@ def test_the_full_gradient_in_place_of_counts_tells_the_same(
 # What must not be misnamed
 
 
-def test_weight_decay_is_explained_by_the_parameters_alone() -> None:
+def test_weight_decay_is_explained_by_the_parameters() -> None:
     A = add(right_loop(), TASK.theta, 0.01)
-    assert audit_accumulation(A, PARTS, counts=SIZES).verdict is Verdict.UNEXPLAINED
+    asked = audit_accumulation(A, PARTS, counts=SIZES)  # as much as bfloat16 would leave
+    assert (asked.verdict, asked.ok) == (Verdict.AMBIGUOUS, None)
+    declared = audit_accumulation(A, PARTS, counts=SIZES, arithmetic="float32")
+    assert declared.verdict is Verdict.UNEXPLAINED
     report = audit_accumulation(A, PARTS, counts=SIZES, extra={"theta": TASK.theta})
     assert report.verdict is Verdict.EXTRA_TERM
     assert "0.01 × extra['theta']" in report.claim
@@ -279,7 +282,8 @@ def test_noise_is_unexplained_and_says_how_much() -> None:
     rng = np.random.default_rng(0)
     noise = [rng.standard_normal(g.shape).astype(np.float32) for g in PARTS[0]]
     size = 1e-3 * norm(right_loop()) / norm(noise)
-    report = audit_accumulation(add(right_loop(), noise, size), PARTS, counts=SIZES)
+    A = add(right_loop(), noise, size)
+    report = audit_accumulation(A, PARTS, counts=SIZES, arithmetic="float32")
     assert report.verdict is Verdict.UNEXPLAINED
     assert report.relative_error == pytest.approx(1e-3, rel=1e-3)
 
@@ -294,8 +298,7 @@ def test_global_clipping_is_a_factor_and_clipping_each_part_is_not() -> None:
         total = add(total, g, n / 60 * min(1.0, limit / norm(g)))
     report = audit_accumulation(total, PARTS, counts=SIZES)
     assert report.verdict is Verdict.REWEIGHTED
-    assert "clipped parts?" in report.notes[0]
-    assert "clipped by itself" in report.questions[0]
+    assert report.notes[0].startswith("Each part is clipped by itself")
     assert min(ratio for ratio in report.ratios if ratio is not None) < 0.999
 
 
@@ -312,8 +315,10 @@ def test_loss_scaling_in_half_precision_is_a_factor_until_it_is_taken_out() -> N
     unscaled = [[g.astype(np.float32) / 64 for g in part] for part in parts]
     report = audit_accumulation(total, unscaled, counts=SIZES)
     assert report.verdict is Verdict.RESCALED
-    assert "2^6: a loss scale that was not taken out" in report.notes
-    assert audit_accumulation(total, unscaled, counts=SIZES, expect_factor=64).verdict is Verdict.EXACT
+    assert "2^6: a loss scale that was not taken out." in report.notes
+    assert (
+        audit_accumulation(total, unscaled, counts=SIZES, expect_factor=64).verdict is Verdict.EXACT
+    )
 
 
 def dropout_gradient(seed: int, rows: slice) -> Grads:
@@ -331,7 +336,10 @@ def test_dropout_is_unexplained_and_a_second_run_shows_why() -> None:
     assert audit_accumulation(A, first, counts=SIZES).verdict is Verdict.UNEXPLAINED
     report = audit_accumulation(A, first, counts=SIZES, again=second[0])
     assert report.verdict is Verdict.NOT_REPRODUCIBLE
-    assert audit_accumulation(A, second, counts=SIZES, again=scaled(second[0], 1)).verdict is Verdict.EXACT
+    assert (
+        audit_accumulation(A, second, counts=SIZES, again=scaled(second[0], 1)).verdict
+        is Verdict.EXACT
+    )
 
 
 def test_a_stale_full_gradient_is_no_mean_but_a_is_said_to_be_right_by_counts() -> None:
@@ -340,7 +348,7 @@ def test_a_stale_full_gradient_is_no_mean_but_a_is_said_to_be_right_by_counts() 
     stale = Task(moved, TASK.x, TASK.y, TASK.loss).gradient()
     report = audit_accumulation(right_loop(), PARTS, counts=SIZES, full=stale)
     assert report.verdict is Verdict.NOT_A_MEAN
-    assert report.notes == ("A is the mean of the parts by their counts",)
+    assert report.notes == ("By the counts only: A is the mean gradient.",)
     assert any("other parameters" in question for question in report.questions)
 
 
@@ -373,7 +381,10 @@ def test_label_smoothing_is_part_of_the_loss_and_changes_nothing() -> None:
     y[:, 0] += 1 - y.sum(axis=1)  # a sum of one, to the last bit
     task = Task(plain.net, plain.x, y, softmax_cross_entropy)
     A = [sum(n / 60 * p[i] for n, p in zip(SIZES, task.parts, strict=True)) for i in range(6)]
-    assert audit_accumulation(A, task.parts, counts=SIZES, full=task.gradient()).verdict is Verdict.EXACT
+    assert (
+        audit_accumulation(A, task.parts, counts=SIZES, full=task.gradient()).verdict
+        is Verdict.EXACT
+    )
 
 
 def test_root_mean_square_is_a_function_of_a_mean_and_no_counts_are_right() -> None:
@@ -389,21 +400,21 @@ def test_root_mean_square_is_a_function_of_a_mean_and_no_counts_are_right() -> N
     report = audit_accumulation(A, parts, counts=SIZES, full=F)
     assert report.verdict is Verdict.COUNTS_DIFFER
     J = loss(slice(None))
-    mended = [n / 60 * loss(r) ** 0.5 / J**0.5 for n, r in zip(SIZES, rows, strict=True)]
-    told = ", ".join(f"{w:.4g}" for w in mended)
-    assert report.notes[0] == f"F's weights: {told}"
+    corrected = [n / 60 * loss(r) ** 0.5 / J**0.5 for n, r in zip(SIZES, rows, strict=True)]
+    listed = ", ".join(f"{w:.4g}" for w in corrected)
+    assert report.claim.endswith(f"differently from their counts: {listed}.")
 
 
-def test_batch_normalisation_is_no_mean_of_its_parts() -> None:
-    def normalised(rows: slice) -> Grads:
+def test_batch_normalization_is_no_mean_of_its_parts() -> None:
+    def normalized(rows: slice) -> Grads:
         x = TASK.x[rows]
         return TASK.gradient(rows, x=_in_place(rows, (x - x.mean(0)) / (x.std(0) + 1e-3)))
 
     rows = [slice(a, b) for a, b in zip([0, *CUTS[:-1]], CUTS, strict=True)]
-    parts, A = [normalised(r) for r in rows], zeros()
+    parts, A = [normalized(r) for r in rows], zeros()
     for n, g in zip(SIZES, parts, strict=True):
         A = add(A, g, n / 60)
-    report = audit_accumulation(A, parts, counts=SIZES, full=normalised(slice(None)))
+    report = audit_accumulation(A, parts, counts=SIZES, full=normalized(slice(None)))
     assert report.verdict is Verdict.NOT_A_MEAN
     assert "BatchNorm" in report.questions[0]
 
@@ -420,7 +431,10 @@ def test_tied_parameters_under_two_names_are_no_fault() -> None:
 
     parts = [tied(part) for part in PARTS]
     assert audit_accumulation(tied(right_loop()), parts, counts=SIZES).verdict is Verdict.EXACT
-    assert audit_accumulation(tied(loss_over_k()), parts, counts=SIZES).verdict is Verdict.MEAN_OF_MEANS
+    assert (
+        audit_accumulation(tied(loss_over_k()), parts, counts=SIZES).verdict
+        is Verdict.MEAN_OF_MEANS
+    )
 
 
 @pytest.mark.parametrize("closeness", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8])
@@ -450,4 +464,7 @@ def test_the_loss_s_output_layer_may_be_linear() -> None:
     x, y = rng.standard_normal((60, 40)), rng.standard_normal((60, 2))
     task = Task(net, x, y, squared_error)
     A = [sum(n / 60 * p[i] for n, p in zip(SIZES, task.parts, strict=True)) for i in range(2)]
-    assert audit_accumulation(A, task.parts, counts=SIZES, full=task.gradient()).verdict is Verdict.EXACT
+    assert (
+        audit_accumulation(A, task.parts, counts=SIZES, full=task.gradient()).verdict
+        is Verdict.EXACT
+    )

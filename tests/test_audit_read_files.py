@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import safetensors.numpy
-from audits import plus, random_parts, weighted
-from steps import COUNTS, PARTS, RIGHT, both, step_of, write
+from audits import COUNTS, RIGHT, plus, random_parts, weighted
+from steps import PARTS, both, step_of, write
 
 from gradexplain import Verdict, audit_accumulation
 from gradexplain.audit.cli import audit_file
@@ -100,7 +100,9 @@ def test_paths_stand_for_gradients(tmp_path: Path) -> None:
     total = {name: np.asarray(value) for name, value in weighted(RIGHT, PARTS).items()}
     accumulated = write(tmp_path / "A.npz", total)
     assert audit_accumulation(accumulated, paths, counts=COUNTS).verdict is Verdict.EXACT
-    assert audit_accumulation(accumulated, (p for p in paths), counts=COUNTS).verdict is Verdict.EXACT
+    assert (
+        audit_accumulation(accumulated, (p for p in paths), counts=COUNTS).verdict is Verdict.EXACT
+    )
     assert audit_accumulation(paths[1], paths, counts=COUNTS).verdict is Verdict.DROPPED
 
 

@@ -14,7 +14,6 @@ from closeness import assert_close
 
 from gradexplain import Sketch, Verdict, audit_accumulation, sketch
 
-
 # Number by number, against the same worked out in whole numbers
 
 
@@ -79,7 +78,7 @@ def values(gradient: object, **options: Any) -> npt.NDArray[np.float64]:
 def by_the_definition(
     gradient: dict[str, npt.NDArray[np.float64]], length: int
 ) -> npt.NDArray[np.float64]:
-    """Find each coordinate's place and sign by sketching it alone, then add all up."""
+    """Find each coordinate's place and sign by sketching it by itself, then add all up."""
     total = np.zeros(length)
     for name, array in gradient.items():
         for index in range(array.size):
@@ -195,7 +194,9 @@ def test_a_sharded_model_is_audited_from_its_workers_sketches() -> None:
 
     for weights, verdict in [(RIGHT, Verdict.EXACT), ([0.25] * 4, Verdict.MEAN_OF_MEANS)]:
         report = audit_accumulation(
-            over_workers(weighted(weights, parts)), [over_workers(p) for p in parts], counts=COUNTS
+            over_workers(weighted(np.asarray(weights), parts)),
+            [over_workers(p) for p in parts],
+            counts=COUNTS,
         )
         assert report.verdict is verdict
         assert str(report).splitlines()[0].endswith("audit of 4 parts, 641 numbers each, sketched")
@@ -238,7 +239,7 @@ def test_every_seed_sees_what_lies_outside_the_span() -> None:
             arithmetic="float32",
         )
         assert report.verdict is Verdict.UNEXPLAINED
-        shares.append(report.outside)
+        shares.append(report.outside or 0.0)
     full = audit_accumulation(A, parts, counts=COUNTS, arithmetic="float32").outside
     assert np.mean(shares) == pytest.approx(full, rel=0.1)
 
@@ -268,7 +269,7 @@ def test_dtypes_are_remembered() -> None:
     assert report.verdict is Verdict.EXACT
 
 
-def test_nothing_of_what_is_handed_in_is_changed() -> None:
+def test_nothing_that_is_passed_is_changed() -> None:
     parts = [sketch(part) for part in random_parts()]
     before = [part.values.copy() for part in parts]
     audit_accumulation(parts[0], parts[1:], counts=[1, 2, 3], expect_factor=2)
@@ -303,7 +304,10 @@ def test_bad_input_is_refused_by_name() -> None:
     with np.errstate(all="raise"):
         flaw = np.array([1.0, np.nan])
         refused(
-            ValueError, "gradient must be finite, but gradient['w'] is nan at [1]", sketch, {"w": flaw}
+            ValueError,
+            "gradient must be finite, but gradient['w'] is nan at [1]",
+            sketch,
+            {"w": flaw},
         )
     refused(TypeError, "gradient must be an array, not object", sketch, object())
 
@@ -319,7 +323,9 @@ def test_sketches_of_different_kinds_are_kept_apart() -> None:
     kinds = "seed 0 and length 4093 and seed 1 and length 4093"
     message = f"sketches to be added must be of one kind, not {kinds}"
     refused(ValueError, message, lambda: one + other)
-    message = "parts[1] must have seed 0 and length 4093, as the others have, not seed 0 and length 41"
+    message = (
+        "parts[1] must have seed 0 and length 4093, as the others have, not seed 0 and length 41"
+    )
     refused(ValueError, message, audit, one, [one, sketch(v, length=41)], [1, 2])
     message = "parts[1] must be a sketch too, as parts[0] is"
     refused(TypeError, message, audit, one, [one, v], [1, 2])

@@ -9,25 +9,15 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import pytest
-from audits import COUNTS, RIGHT, Gradient, random_parts, weighted
+from audits import Gradient, random_parts, verdicts_through
 from frameworks import Dlpack, Jax, Mlx, Slices, SparseTorch, TensorFlow, Torch
 
-from gradexplain import Verdict, audit_accumulation, sketch
+from gradexplain import Verdict, sketch
 from gradexplain.audit.read.tensors import to_tensor
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 PARTS = random_parts(dtype=np.float32)
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-
-
-def verdicts_through(wrap: Callable[[Gradient], Any]) -> list[Verdict]:
-    """Audit a right and a wrong A, each handed in as `wrap` makes it."""
-    return [
-        audit_accumulation(
-            wrap(weighted(weights, PARTS)), [wrap(part) for part in PARTS], counts=COUNTS
-        ).verdict
-        for weights in (RIGHT, np.ones(4) / 4)
-    ]
 
 
 @pytest.mark.parametrize("kind", [Torch, SparseTorch, Jax, TensorFlow, Slices, Dlpack, Mlx])

@@ -3,13 +3,13 @@
 import re
 import tracemalloc
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from audits import COUNTS, RIGHT, Gradient, random_parts, weighted
+from audits import COUNTS, RIGHT, Gradient, random_parts, verdicts_through, weighted
 
 from gradexplain import Verdict, audit_accumulation
 from gradexplain.audit.read.walk import copied, walk
@@ -18,16 +18,6 @@ PARTS = random_parts(dtype=np.float32)
 A = weighted(RIGHT, PARTS)
 W = PARTS[0]["w"]
 GOOD = [part["w"] for part in PARTS]
-
-
-def verdicts_through(wrap: Callable[[Gradient], Any]) -> list[Verdict]:
-    """Audit a right and a wrong A, each handed in as `wrap` makes it."""
-    return [
-        audit_accumulation(
-            wrap(weighted(weights, PARTS)), [wrap(part) for part in PARTS], counts=COUNTS
-        ).verdict
-        for weights in (RIGHT, np.ones(4) / 4)
-    ]
 
 
 def test_nested_gradients_and_lists_and_tuples() -> None:
@@ -89,7 +79,9 @@ def stream(gradient: Gradient) -> Iterator[tuple[str, object]]:
 
 def test_gradients_may_be_iterators_over_their_tensors() -> None:
     for weights, verdict in [(RIGHT, Verdict.EXACT), (np.ones(4) / 4, Verdict.MEAN_OF_MEANS)]:
-        report = audit_accumulation(weighted(weights, PARTS), [stream(p) for p in PARTS], counts=COUNTS)
+        report = audit_accumulation(
+            weighted(weights, PARTS), [stream(p) for p in PARTS], counts=COUNTS
+        )
         assert report.verdict is verdict
         report = audit_accumulation(
             stream(weighted(weights, PARTS)), (stream(p) for p in PARTS), counts=COUNTS
@@ -97,7 +89,9 @@ def test_gradients_may_be_iterators_over_their_tensors() -> None:
         assert report.verdict is verdict
         unnamed = [iter([part["w"], part["b"]]) for part in PARTS]
         total = weighted(weights, PARTS)
-        assert audit_accumulation([total["w"], total["b"]], unnamed, counts=COUNTS).verdict is verdict
+        assert (
+            audit_accumulation([total["w"], total["b"]], unnamed, counts=COUNTS).verdict is verdict
+        )
 
 
 def test_a_generator_of_parts_may_use_one_buffer_again_and_again() -> None:
@@ -164,7 +158,10 @@ def test_only_pairs_that_begin_with_a_name_are_names_and_arrays() -> None:
     A = 0.25 * numbers[0] + 0.75 * numbers[1]
     report = audit_accumulation(single(A), [single(row) for row in numbers], counts=[1, 3])
     assert report.verdict is Verdict.EXACT
-    assert [name for name, _ in walk({"g": iter([np.ones(2), ("b", np.ones(2))])}, "g")] == ["0", "b"]
+    assert [name for name, _ in walk({"g": iter([np.ones(2), ("b", np.ones(2))])}, "g")] == [
+        "0",
+        "b",
+    ]
 
 
 def test_what_a_generator_made_is_copied_under_its_own_names() -> None:
@@ -179,9 +176,7 @@ def test_what_a_generator_made_is_copied_under_its_own_names() -> None:
 # What is refused
 
 
-def refused(
-    error: type[Exception], message: str, A: object, parts: object, counts: object
-) -> None:
+def refused(error: type[Exception], message: str, A: object, parts: object, counts: object) -> None:
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         audit_accumulation(A, parts, counts=counts)  # type: ignore[arg-type]
 

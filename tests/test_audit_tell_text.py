@@ -8,27 +8,25 @@ import pytest
 from gradexplain import Report, Verdict
 from gradexplain.audit.tell.text import Part, table, wrapped
 
-
+PARTS = (
+    Part("", 0, 1.0, 0.25, 0.5, 1e-8),
+    Part("", 1, 1.0, 0.25, -0.25, 1e-8),
+    Part("", 2, 2.0, 0.5, 1e-9, 1e-8),
+    Part("", 3, 0.0, 0.0, None, None),
+)
 REPORT = Report(
+    ok=False,
     verdict=Verdict.UNEVEN,
-    says="A is this.",
-    implied=(0.5, -0.25, 1e-9, None),
-    right=(0.25, 0.25, 0.5, 0.0),
-    blur=(1e-8, 1e-8, 1e-8, None),
-    counts=(1.0, 1.0, 2.0, 0.0),
+    claim="A is this.",
+    head="audit of 4 parts, 10 numbers each",
+    intended="target",
+    parts=PARTS,
     factor=1.0,
-    relative_error=0.123456,
-    angle=12.3456,
-    residual=0.5,
-    tolerance=1e-7,
-    why="the floor",
+    details=("a measure", "another"),
+    notes=("A note.", "Another."),
     to_do="This.",
     questions=("Is it so?", "Or so?"),
-    notes=("a note", "another"),
-    parameters=(("w", "exact"), ("b", "dropped")),
-    code=1,
-    size=10,
-    sketched=False,
+    parameters=(("w", "A is the mean gradient."), ("b", "It lacks parts[0].")),
 )
 
 
@@ -37,93 +35,127 @@ def test_a_report_is_printed_to_the_letter() -> None:
         "UNEVEN ACROSS PARAMETERS: audit of 4 parts, 10 numbers each\n"
         "A is this.\n"
         "\n"
-        " part      count      right    implied   implied/right\n"
-        "    0          1       0.25        0.5               2\n"
-        "    1          1       0.25      −0.25              −1\n"
-        "    2          2        0.5          0               0\n"
-        "    3          0          0          ?               ?\n"
-        "relative error 0.1235, angle 12.35°; outside the parts' span 0.5, tolerated\n"
-        "1e−07 (the floor)\n"
+        "part      count   expected       read   read/expected\n"
+        "   0          1       0.25        0.5               2\n"
+        "   1          1       0.25      −0.25              −1\n"
+        "   2          2        0.5          0               0\n"
+        "   3          0          0          ?               ?\n"
+        "a measure\n"
+        "another\n"
         "\n"
-        "note: a note\n"
-        "note: another\n"
-        "w: exact\n"
-        "b: dropped\n"
+        "note: A note.\n"
+        "note: Another.\n"
+        "w: A is the mean gradient.\n"
+        "b: It lacks parts[0].\n"
         "do:   This.\n"
         "ask:  Is it so?\n"
         "ask:  Or so?"
     )
 
 
-@pytest.mark.parametrize(
-    ("right", "sketched", "head"),
-    [
-        ((1.0,), False, "audit of 1 part, 10 numbers each"),
-        ((0.5, 0.5), False, "audit of 2 parts, 10 numbers each"),
-        ((0.5, 0.5), True, "audit of 2 parts, 10 numbers each, sketched"),
-    ],
-)
-def test_the_first_line_says_how_much_was_audited(
-    right: tuple[float, ...], head: str, *, sketched: bool
-) -> None:
-    report = replace(REPORT, right=right, implied=right, blur=right, counts=None, sketched=sketched)
-    assert str(report).splitlines()[0] == f"UNEVEN ACROSS PARAMETERS: {head}"
+def test_terms_and_workers_stand_before_the_notes() -> None:
+    report = replace(
+        REPORT,
+        intended="given",
+        terms=(("loss", Verdict.EXACT, "It is right."), ("aux", Verdict.DROPPED, "It is gone.")),
+        workers=((0.5, None, -1 / 3), (1e-9, 2.0, 3.0)),
+    )
+    lines = str(report).splitlines()
+    assert lines[2] == "Judged by the weights you gave."
+    start = lines.index("loss: exact. It is right.")
+    assert lines[start + 1 : start + 5] == [
+        "aux: dropped. It is gone.",
+        "worker 0: weights 0.5, ?, −0.3333",
+        "worker 1: weights 1e−09, 2, 3",
+        "note: A note.",
+    ]
 
 
-def test_measures_that_nobody_knows_are_unknown() -> None:
-    printed = str(replace(REPORT, relative_error=None, angle=None))
-    assert "\nrelative error unknown, angle unknown; outside the parts' span 0.5, " in printed
+@pytest.mark.parametrize(("number", "more"), [(12, ""), (13, ", …")])
+def test_twelve_weights_of_a_worker_are_printed(number: int, more: str) -> None:
+    printed = str(replace(REPORT, workers=((0.5,) * number,)))
+    assert f"worker 0: weights {', '.join(['0.5'] * 12)}{more}" in " ".join(printed.split())
 
 
 @pytest.mark.parametrize(("number", "more"), [(12, ""), (13, "\n… and 1 more parameters")])
 def test_twelve_parameters_are_printed_and_the_others_counted(number: int, more: str) -> None:
-    parameters = tuple((f"layer.{k}", "exact") for k in range(number))
+    parameters = tuple((f"layer.{k}", "Exact.") for k in range(number))
     printed = str(replace(REPORT, parameters=parameters))
-    assert f"\nlayer.10: exact\nlayer.11: exact{more}\ndo:   This." in printed
+    assert f"\nlayer.10: Exact.\nlayer.11: Exact.{more}\ndo:   This." in printed
 
 
-def test_a_ratio_is_known_where_the_weight_its_blur_and_the_right_one_are() -> None:
-    report = replace(
-        REPORT,
-        implied=(0.5, 0.5, -0.1, 0.1, 0.25, 0.5, 0.5),
-        right=(0.25, None, 0.2, 0.2, 0.2, 0.0, 0.25),
-        blur=(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, None),
-    )
-    assert report.ratios == (2.0, None, 0.0, 0.0, 1.25, None, None)
+@pytest.mark.parametrize(
+    ("weight", "expected", "uncertainty", "ratio"),
+    [
+        (0.5, 0.25, 0.1, 2.0),
+        (0.5, None, 0.1, None),
+        (-0.1, 0.2, 0.1, 0.0),
+        (0.1, 0.2, 0.1, 0.0),
+        (0.25, 0.2, 0.1, 1.25),
+        (-0.5, 0.25, 0.1, -2.0),
+        (0.5, 0.0, 0.1, None),
+        (0.5, 0.25, None, None),
+        (None, 0.25, None, None),
+    ],
+)
+def test_a_ratio_is_known_where_the_weight_its_uncertainty_and_the_expected_one_are(
+    weight: float | None, expected: float | None, uncertainty: float | None, ratio: float | None
+) -> None:
+    assert Part("", 0, None, expected, weight, uncertainty).ratio == ratio
+    report = replace(REPORT, parts=(Part("", 0, None, expected, weight, uncertainty),))
+    assert (report.ratios, report.weights, report.expected) == ((ratio,), (weight,), (expected,))
 
 
-def test_lines_are_filled_to_80_columns_and_stand_under_their_label() -> None:
-    text = "x" * 30 + " " + "y" * 42 + " " + "z" * 10
-    assert wrapped(text, "note: ") == [f"note: {'x' * 30} {'y' * 42}", f"      {'z' * 10}"]
-    assert [len(line) for line in wrapped("ab " * 27)] == [80]
-    assert [len(line) for line in wrapped("ab " * 27 + "abc")] == [80, 3]
+def test_lines_are_filled_to_76_columns_and_stand_under_their_label() -> None:
+    text = "x" * 30 + " " + "y" * 38 + " " + "z" * 10
+    assert wrapped(text, "note: ") == [f"note: {'x' * 30} {'y' * 38}", f"      {'z' * 10}"]
+    assert [len(line) for line in wrapped("abc " * 19)] == [75]
+    assert [len(line) for line in wrapped("abc " * 18 + "abcd")] == [76]
+    assert [len(line) for line in wrapped("abc " * 18 + "abcde")] == [71, 5]
     long = "a.very.long.name.of.a.parameter: "
     assert wrapped("word " * 20, long)[1].index("word") == 24
+    assert wrapped("", "w: ") == ["w:"]
+    assert wrapped("") == [""]
+    assert wrapped("one-hyphened-word " * 5)[0] == "one-hyphened-word " * 3 + "one-hyphened-word"
 
 
-def part(right: float | None, implied: float | None) -> Part:
-    return None, right, implied, implied / right if implied is not None and right else None
+def part(expected: float | None, weight: float | None, term: str = "", index: int = 0) -> Part:
+    return Part(term, index, None, expected, weight, None if weight is None else 1e-9)
+
+
+def numbered(parts: list[Part]) -> list[Part]:
+    return [replace(each, index=k) for k, each in enumerate(parts)]
 
 
 def rows(parts: list[Part]) -> list[list[str]]:
-    return [line.split() for line in table(parts)[1:]]
+    return [line.split() for line in table(numbered(parts))[1:]]
 
 
 def test_a_table_shows_what_is_known_and_how_much_is_not() -> None:
-    assert table([part(0.5, 0.25), (1e9, None, -0.25, None)]) == [
-        " part      count      right    implied   implied/right",
-        "    0          –        0.5       0.25             0.5",
-        "    1      1e+09          ?      −0.25               ?",
+    assert table([part(0.5, 0.25), replace(part(None, -0.25), count=1e9, index=1)]) == [
+        "part      count   expected       read   read/expected",
+        "   0          –        0.5       0.25             0.5",
+        "   1      1e+09          ?      −0.25               ?",
     ]
 
 
+def test_a_table_of_terms_is_as_wide_as_its_names() -> None:
+    parts = [part(0.5, 0.25, "loss", 1), part(0.5, 0.25, "an.auxiliary.term.of.the.loss", 12)]
+    assert table(parts) == [
+        f"{'part':>27}      count   expected       read   read/expected",
+        f"{'loss 1':>27}          –        0.5       0.25             0.5",
+        "an.auxiliary.term.of.the 12          –        0.5       0.25             0.5",
+    ]
+    assert max(map(len, table(parts))) == 76
+
+
 def test_twelve_parts_are_shown_in_their_order() -> None:
-    parts = [part(0.5, 0.5 + offset) for offset in np.linspace(-1, 1, 13)]
+    parts = [part(0.5, 0.5 + offset) for offset in np.linspace(-1, 1, 13).tolist()]
     assert [row[0] for row in rows(parts[:12])] == [str(k) for k in range(12)]
-    assert table(parts)[-1] == " … and 1 more parts, nearer to right"
+    assert table(parts)[-1] == "… and 1 more parts, nearer to expected"
     assert [row[0] for row in rows(parts)[:-1]] == [str(k) for k in range(13) if k != 6]
 
 
-def test_parts_that_cannot_be_told_are_shown_before_those_that_are_wrong() -> None:
+def test_parts_that_cannot_be_read_are_shown_before_those_that_are_wrong() -> None:
     parts = [part(0.5, 0.0), *[part(0.5, None)] * 6, *[part(None, 0.5)] * 6, part(0.5, 0.0)]
     assert [row[0] for row in rows(parts)[:-1]] == [str(k) for k in range(1, 13)]

@@ -22,7 +22,8 @@ from bench.record import growth_row, memory_row, row, text
 from bench.run import RECORD, in_turns, longest, main
 from bench.workers import TUNED, Place, variables
 from bench.works import AGAINST, BEST, MEMORY, PLAIN, Against, Growth, growths
-from gradexplain.sitebuild.speed import fill_speed
+from sitebuild.fill import filled
+from sitebuild.page import Page
 
 TINY = Case("T", "float64")
 RECORDED: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
@@ -351,7 +352,7 @@ SMALL: dict[str, Any] = {
 def fill(tmp_path: Path) -> Callable[[str], str]:
     (tmp_path / "reference").mkdir()
     (tmp_path / "reference" / "speed.json").write_text(json.dumps(SMALL), encoding="utf-8")
-    return lambda page: fill_speed(page, tmp_path)
+    return lambda page: filled(Page(page), tmp_path)
 
 
 def test_the_page_s_table_is_drawn_from_the_record(fill: Callable[[str], str]) -> None:

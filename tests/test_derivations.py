@@ -10,14 +10,14 @@ from alterations import alterations
 from derivations import declaration, parse_derivations
 from latex import shown, tokens
 from parsers import ROOT, parse_blocks
-from proofs import derivation_faults, identity_faults, number_faults, rule_fault, steps, value_fault
 from rules import RULES
 from sybil import Document
 from sybil.example import SybilFailure
 
 from conftest import pages
-from gradexplain.sitebuild.numbers import link_numbers
-from gradexplain.sitebuild.pages import Display, displays
+from proofs import derivation_faults, identity_faults, number_faults, rule_fault, steps, value_fault
+from sitebuild.numbers import link_numbers
+from sitebuild.page import Display, Page
 
 #: What may be altered without a fault, and why it changes nothing.
 EQUIVALENT = {
@@ -105,7 +105,7 @@ def _align(lines: str) -> str:
 
 def _on_pages() -> Iterator[tuple[Path, Display]]:
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        for display in displays(path.read_text(encoding="utf-8")):
+        for display in Page(path.read_text(encoding="utf-8")).displays:
             yield path, display
 
 
@@ -378,4 +378,4 @@ def _faults_of(page: str) -> list[str]:
 def test_the_reader_never_sees_a_declaration() -> None:
     page = "Text <!-- of this kind -->\n\n<!-- identity: numbers w -->\n$$\nw = w\n$$\n"
     assert link_numbers(page) == "Text <!-- of this kind -->\n\n\n$$\nw = w\n$$\n"
-    assert displays(page) == [Display(57, 4, "<!-- identity: numbers w -->", "\nw = w\n")]
+    assert Page(page).displays == (Display(57, 4, "<!-- identity: numbers w -->", "\nw = w\n"),)

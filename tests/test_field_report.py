@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 from field.run import REPORT, SITUATIONS, changes, controls, known_wrong
 from parsers import ROOT
 
-from gradexplain.sitebuild.field import fill_field
+from sitebuild.fill import filled, inserted
+from sitebuild.page import Page
 
 DOCS = ROOT / "docs"
 ROWS: list[dict[str, Any]] = json.loads(REPORT.read_text(encoding="utf-8"))["rows"]
+ALL = "<!--field: keras accelerate lightning optax jax torch transformers-->"
 OLD = ("2024", "transformers_trainer.unequal_tokens")
 
 
@@ -87,7 +90,7 @@ def test_rounding_is_no_change() -> None:
 
 
 def test_each_row_of_the_record_stands_in_a_table_of_its_package() -> None:
-    page = fill_field("<!--field: keras accelerate lightning optax jax torch transformers-->", DOCS)
+    page = filled(Page(ALL), DOCS)
     tables = {table.split(" |")[0].removeprefix("| "): table for table in page.split("\n\n")}
     assert set(tables) == {row["package"] for row in ROWS}
     for row in ROWS:
@@ -104,16 +107,26 @@ def test_each_row_of_the_record_stands_in_a_table_of_its_package() -> None:
 
 
 def test_a_situation_that_one_release_did_not_run_is_said() -> None:
-    page = fill_field("<!--field: keras accelerate lightning optax jax torch transformers-->", DOCS)
+    page = filled(Page(ALL), DOCS)
     line = next(line for line in page.splitlines() if "loss_is_scaled_for_ga" in line)
     assert line.split(" | ")[1] == "not run"
 
 
-@pytest.mark.parametrize("asked", ["keras", "keras accelerate lightning optax jax torch pylearn2"])
-def test_no_package_is_left_out_of_the_tables_and_none_invented(asked: str) -> None:
-    with pytest.raises(ValueError, match=r"^the places ask for .*, once each they must: "):
-        fill_field(f"<!--field: {asked}-->", DOCS)
+def test_the_page_has_a_table_for_each_package_of_the_record() -> None:
+    page = (DOCS / "practice" / "field-report.md").read_text(encoding="utf-8")
+    asked = [name for place in re.findall(r"<!--field: (.*?)-->", page) for name in place.split()]
+    assert sorted(asked) == sorted({row["package"] for row in ROWS})
 
 
-def test_a_page_that_asks_for_no_table_is_left_alone() -> None:
-    assert fill_field("one <!--count: pages-->", DOCS) == "one <!--count: pages-->"
+@pytest.mark.parametrize("asked", ["pylearn2", "keras pylearn2", ""])
+def test_a_package_that_the_record_has_not_stops_the_build(asked: str) -> None:
+    said = f"<!--field: {asked}--> must ask for some of transformers, "
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+        filled(Page(f"<!--field: {asked}-->"), DOCS)
+
+
+def test_the_numbers_of_a_table_are_checked_where_it_stands() -> None:
+    page = Page(f"one\n\n{ALL}\n\n`<!--field: keras-->`\n")
+    marks = list(inserted(page, DOCS))
+    assert len(marks) == sum(row["verdict"] != "exact" for row in ROWS)
+    assert {(mark.start, mark.line) for mark in marks} == {(5, 3)}

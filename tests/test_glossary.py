@@ -10,7 +10,7 @@ import pytest
 from markdown import markdown
 from parsers import ROOT
 
-from gradexplain.sitebuild.glossary import PAGE, link_terms, terms
+from sitebuild.glossary import PAGE, link_terms, terms
 
 GLOSSARY = (ROOT / "docs" / PAGE).read_text(encoding="utf-8")
 ARGUMENT = [ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "learn").glob("*.md"))]
@@ -22,7 +22,7 @@ EXTENSIONS = [
     "pymdownx.arithmatex",
     "pymdownx.details",
     "pymdownx.superfences",
-    "gradexplain.sitebuild.numbers",
+    "sitebuild.numbers",
 ]
 each_page = pytest.mark.parametrize("path", ARGUMENT, ids=lambda path: path.stem)
 

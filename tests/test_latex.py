@@ -3,16 +3,9 @@
 import re
 
 import pytest
-import sympy  # type: ignore[import-untyped]  # it has no types
 from declared import declared
-from derivations import declaration
 from latex import read, shown, tokens
-from meaning import Meaning
-from parsers import ROOT
-from proofs import derivation_faults, steps, value_fault
-from sympy.parsing.latex import parse_latex  # type: ignore[import-untyped]  # as above
-
-from gradexplain.sitebuild.pages import displays
+from proofs import derivation_faults, value_fault
 
 UNREADABLE = [
     (r"\frac{1}{N} \sum_i x_i", "i stands where { should"),
@@ -116,22 +109,3 @@ def test_a_gradient_is_a_vector() -> None:
     text = r"parameters u, v"
     assert value_fault(text, tokens(r"\nabla (u v + u)"), tokens(r"\nabla (u v + v)"))
     assert value_fault(text, tokens(r"\nabla (u^2)"), tokens(r"\nabla (u^2 + v)"))
-
-
-@pytest.mark.parametrize("wanted", ["m", "b"])
-def test_sympy_reads_the_lines_alike(wanted: str) -> None:
-    """Its own parser, where it can: `x_i (…)` it takes for a call, and an index for a name."""
-    m, b, i = sympy.symbols("m b i")
-    x, y = sympy.Function("x"), sympy.Function("y")
-    examples = {sympy.Symbol(f"{v}[{n}]"): v(n) for v in (x, y) for n in (1, 2, 3)}
-    page = (ROOT / "docs/learn/line.md").read_text(encoding="utf-8")
-    shows = (each for each in displays(page) if rf"J}}{{\partial {wanted}}}" in each.tex)
-    display = next(shows)
-    symbols = declared(declaration(display)[1])
-    for _, line, _ in steps(display.tex):
-        latex = shown(line).replace("x_i(", r"x_i \cdot (")
-        theirs = parse_latex(latex, strict=True)
-        theirs = theirs.replace(sympy.Function("f"), sympy.Lambda(i, m * i + b))
-        theirs = theirs.subs({"x_{i}": x(i), "y_{i}": y(i), "N": 3}).doit()
-        ours = Meaning(symbols, 3).of(read(line, symbols), {}).subs(examples)
-        assert sympy.expand(theirs - ours) == 0, latex

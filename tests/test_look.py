@@ -5,8 +5,7 @@ import re
 import pytest
 from parsers import ROOT
 
-from gradexplain.figures.style import PALETTE
-from gradexplain.sitebuild.svg import DARK
+from sitebuild import svg
 
 
 def palette(css: str) -> dict[str, tuple[str, str]]:
@@ -19,7 +18,7 @@ SHEET = (ROOT / "docs" / "assets" / "gradexplain.css").read_text(encoding="utf-8
 
 
 def test_drawings_and_pages_have_the_same_colors() -> None:
-    drawn = {name: (light, DARK[name]) for light, name in PALETTE.items()}
+    drawn = {name: (light, svg.DARK[name]) for light, name in svg.palette().items()}
     assert drawn == {name: palette(SHEET)[name] for name in drawn}
 
 

@@ -11,27 +11,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gradexplain.figures import chord, circle, cut, ledger, two_descents
-from gradexplain.figures.pairing import X, Y, pairing
-from gradexplain.line import Line
-from gradexplain.sitebuild import figures, hooks, svg
+from gradexplain.line import Line, least_squares
+from sitebuild import drawings, svg
+from sitebuild.figures import chord, circle, clip, covariance, cut, ledger, two_descents
+from sitebuild.figures.pairing import X, Y, pairing
+from sitebuild.site import Site
 
 if TYPE_CHECKING:
-    from gradexplain.figures.moving import Moving
+    from sitebuild.figures.moving import Moving
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "docs" / "assets" / "figures"
 NAMES = [
     path.stem
-    for path in sorted((ROOT / "gradexplain" / "figures").glob("*.py"))
-    if hasattr(importlib.import_module(f"gradexplain.figures.{path.stem}"), "MOVING")
+    for path in sorted((ROOT / "sitebuild" / "figures").glob("*.py"))
+    if hasattr(importlib.import_module(f"sitebuild.figures.{path.stem}"), "MOVING")
 ]
 every_moving = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(figures, "CACHE", tmp_path)
+    monkeypatch.setattr(drawings, "CACHE", tmp_path)
 
 
 def test_each_figure_that_moves_has_its_script_and_no_other_is_there() -> None:
@@ -41,7 +42,7 @@ def test_each_figure_that_moves_has_its_script_and_no_other_is_there() -> None:
 
 @every_moving
 def test_a_script_defines_the_element_that_the_page_holds(name: str) -> None:
-    [tag] = re.findall(r"<gx-[a-z-]+", figures.drawing(name, "alt"))
+    [tag] = re.findall(r"<gx-[a-z-]+", drawings.drawing(name, "alt"))
     assert tag == f"<gx-{name.replace('_', '-')}"
     script = (SCRIPTS / f"{name}.js").read_text("utf-8")
     assert f'customElements.define("{tag.removeprefix("<")}"' in script
@@ -49,8 +50,8 @@ def test_a_script_defines_the_element_that_the_page_holds(name: str) -> None:
 
 @every_moving
 def test_its_markup_holds_drawing_data_and_buttons(name: str) -> None:
-    moving: Moving = importlib.import_module(f"gradexplain.figures.{name}").MOVING
-    markup = figures.drawing(name, "alt")
+    moving: Moving = importlib.import_module(f"sitebuild.figures.{name}").MOVING
+    markup = drawings.drawing(name, "alt")
     [given] = re.findall(r'data-given="([^"]*)"', markup)
     assert json.loads(html.unescape(given)) == json.loads(json.dumps(dict(moving.given)))
     buttons = re.findall(r'<button type="button" value="([^"]*)">([^<]*)</button>', markup)
@@ -87,6 +88,27 @@ def test_the_cut_s_equal_counts_agree_and_none_beside_them() -> None:
     assert abs(beside.mean_of_means - beside.right) > 1e-3
 
 
+def test_balanced_points_lose_nothing_and_neither_do_the_fit_s_errors() -> None:
+    for name in ["Balanced", "The fit's errors"]:
+        points = np.array(covariance.MOVING.buttons[name].split(","), float).reshape(4, 2)
+        found = covariance.covariance_data(points[:, 0], points[:, 1])
+        assert found.gap == pytest.approx(0, abs=1e-15)
+        assert np.abs(found.areas).max() > 0.1
+    fit = least_squares(X, Y)
+    assert points[:, 1] == pytest.approx(fit.residuals(X, Y), abs=1e-12)
+
+
+def test_short_gradients_agree_and_alike_ones_point_the_same_way() -> None:
+    states = {
+        name: np.array(state.split(","), float).reshape(2, 2)
+        for name, state in clip.MOVING.buttons.items()
+    }
+    gaps = {name: clip.clip_data(state).gap for name, state in states.items()}
+    assert gaps["Both short"] < 1e-15
+    assert gaps["Alike"] < 1e-15
+    assert max(gaps, key=lambda name: gaps[name]) == "Opposed"
+
+
 def test_wherever_the_inputs_are_spread_the_waterfall_is_within_its_axes() -> None:
     waterfall, closing = ledger.ledger().axes
     for spread in np.linspace(0, float(ledger.MOVING.buttons["Widest"]), 151):
@@ -106,7 +128,7 @@ def test_wherever_the_start_is_put_all_is_drawn() -> None:
 
 
 def test_a_figure_that_stands_still_is_its_drawing_alone() -> None:
-    assert figures.drawing("grid", "alt").startswith("<svg")
+    assert drawings.drawing("grid", "alt").startswith("<svg")
 
 
 def test_the_scale_of_axes_says_where_their_data_stand() -> None:
@@ -131,7 +153,8 @@ def test_the_scale_of_axes_says_where_their_data_stand() -> None:
     ],
 )
 def test_a_page_loads_the_scripts_of_its_own_figures(page: str, scripts: list[str]) -> None:
-    loaded = hooks.figure_scripts(page, "learn/page/")
+    site = Site("a site", "/", "", ())
+    loaded = drawings.with_scripts(f"<head></head>{page}", "learn/page/", site)
     sources = [f'"../../assets/figures/{name}.js"' for name in scripts]
     script = r'<script type="module" fetchpriority="low" src=("[^"]*")></script>'
     assert re.findall(script, loaded) == sources

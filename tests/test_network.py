@@ -1,5 +1,6 @@
 """The network's forward pass, and each number that backprop keeps of a batch."""
 
+import re
 from dataclasses import FrozenInstanceError
 
 import numpy as np
@@ -18,6 +19,7 @@ from gradexplain import (
     random_mlp,
     relu,
     sigmoid,
+    signed_error,
     squared_error,
     tanh,
 )
@@ -178,3 +180,51 @@ def test_random_mlp_has_the_variances_it_promises() -> None:
     assert abs(net.weights[0].var() * 400 - 1) < 0.02
     wide = random_mlp((1, 40_000), np.random.default_rng(0))
     assert abs(wide.biases[0].var() * 4 - 1) < 0.03
+
+
+# Numbers that grow too large
+
+
+@pytest.mark.parametrize(
+    ("scale", "activation", "said"),
+    [
+        (1e30, identity, r"z[0][0, 0] is inf"),
+        (1e15, identity, r"z[1][0, 0] is inf"),
+        (1e10, identity, r"losses[0] is inf"),
+        (-1e30, relu, r"z[0][0, 0] is -inf"),
+    ],
+)
+def test_an_overflow_is_one_error_that_names_the_first_number(
+    scale: float, activation: Activation, said: str
+) -> None:
+    W = np.full((1, 1), scale, np.float32)
+    net = MLP([W, W], [np.zeros(1, np.float32)] * 2, [activation, identity])
+    x = np.full((1, 1), 1e10, np.float32)
+    message = f"x, y and the parameters must be small enough for float32, but {said}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        backprop(net, x, x, squared_error)
+
+
+def test_an_overflow_forwards_is_the_same_error() -> None:
+    net = MLP([np.full((1, 1), 1e200)], [np.zeros(1)], [tanh])
+    with pytest.raises(ValueError, match=r"small enough for float64, but z\[0\]\[0, 0\] is inf$"):
+        net(np.full((1, 1), 1e200))
+
+
+def test_large_numbers_whose_squares_overflow_are_no_overflow() -> None:
+    net = MLP([np.full((1, 1), 1e20, np.float32)], [np.zeros(1, np.float32)], [identity])
+    x = np.full((2, 1), 1e15, np.float32)
+    assert backprop(net, x, x, signed_error).a[1].tolist() == (x * np.float32(1e20)).tolist()
+
+
+def test_input_is_checked_where_it_comes_in_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = random_mlp((2, 3, 1), np.random.default_rng(0))
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    checked: list[str] = []
+    monkeypatch.setattr("gradexplain.network.check_array", lambda name, *_: checked.append(name))
+    monkeypatch.setattr("gradexplain.activations.check_array", None)
+    monkeypatch.setattr("gradexplain.losses.check_array", None)
+    backprop(net, x, y, squared_error)
+    assert checked == ["x", "y"]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from parsers import ROOT
 
-from gradexplain.figures.style import TRUE
-from gradexplain.sitebuild import formulas, glossary
-from gradexplain.sitebuild.notebooks import cells, description
+from gradexplain.plotting import TRUE
+from sitebuild import formulas, glossary
+from sitebuild.notebooks import cells, description
 
 NOTEBOOKS = sorted((ROOT / "docs" / "lab").glob("*.py"))
 DRAWING = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">
@@ -122,9 +122,7 @@ def test_a_false_claim_stops_the_build(claim: str, *, built: bool, tmp_path: Pat
     config = (ROOT / "mkdocs.yml").read_text("utf-8")
     nav = f"nav: [index.md, lab/a_sum.py, {glossary.PAGE}]\n"
     config = re.sub(r"nav:.*?(?=\ntheme:)", nav, config, flags=re.DOTALL)
-    config = config.replace(
-        "gradexplain/sitebuild/hooks.py", f"{ROOT}/gradexplain/sitebuild/hooks.py"
-    )
+    config = config.replace("sitebuild/hooks.py", f"{ROOT}/sitebuild/hooks.py")
     (tmp_path / "mkdocs.yml").write_text(config, "utf-8")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}

@@ -11,16 +11,10 @@ from sybil import Document
 from sybil.example import SybilFailure
 
 import conftest
-from gradexplain.sitebuild.pages import (
-    blocks,
-    fence_faults,
-    is_rounding,
-    linked_block,
-    mark_faults,
-    marks,
-    proof_block,
-    unmarked_numbers,
-)
+from sitebuild.faults import faults as page_faults
+from sitebuild.faults import fence_faults, unmarked_numbers
+from sitebuild.page import Page
+from sitebuild.proof import is_rounding, linked_block, proof_block
 
 PAGE = dedent("""\
     # A page
@@ -121,52 +115,53 @@ def test_a_bare_integer_that_a_block_prints_needs_a_mark(tmp_path: Path) -> None
     ],
 )
 def test_what_is_not_prose_needs_no_mark(free: str) -> None:
-    assert unmarked_numbers(f"# A page\n\n{free}\n") == []
+    assert [*unmarked_numbers(Page(f"# A page\n\n{free}\n"))] == []
 
 
 @pytest.mark.parametrize(
     "number", ["1.5", "−1.5", ".5", "1e5", "1e-5", "(1.5)", "**1.5**", "1.5%", "|1.5|", "x=1.5"]
 )
 def test_a_decimal_in_prose_needs_one(number: str) -> None:
-    assert len(unmarked_numbers(f"# A page\n\nIt is {number}.\n")) == 1
+    assert len([*unmarked_numbers(Page(f"# A page\n\nIt is {number}.\n"))]) == 1
 
 
 def test_indented_and_tilde_fences_run_too(tmp_path: Path) -> None:
     page = (
         '??? question "Q"\n\n    ```python\n    a = 1\n    ```\n\n~~~python\nb = 2 / (a - 1)\n~~~\n'
     )
-    assert [block.code for block in blocks(page)] == ["a = 1\n", "b = 2 / (a - 1)\n"]
+    assert [block.code for block in Page(page).blocks] == ["a = 1\n", "b = 2 / (a - 1)\n"]
     assert failures(page, tmp_path) == ["division by zero"]
 
 
 def test_an_unseen_block_runs_and_a_misspelt_one_is_named(tmp_path: Path) -> None:
     page = "# A\n\n<!-- invisible-code-block: python\nassert False, 'ran'\n-->\n"
     assert failures(page, tmp_path) == ["ran"]
-    assert fence_faults(page.replace("invisible-code", "invisble-code"))
+    assert [*fence_faults(Page(page.replace("invisible-code", "invisble-code")))]
 
 
 def test_a_fence_that_is_not_closed_is_named() -> None:
-    assert fence_faults("# A\n\n```python\n1 / 0\n")
-    assert fence_faults("# A\n\n>>> 1 / 0\n")
+    assert [*fence_faults(Page("# A\n\n```python\n1 / 0\n"))]
+    assert [*fence_faults(Page("# A\n\n>>> 1 / 0\n"))]
 
 
 def test_doctest_options_that_compare_less_are_refused() -> None:
-    page = PAGE.replace("print(half)", "print(half)  # doctest: +ELLIPSIS")
-    assert "doctest options compare less" in fence_faults(page)[0]
+    page = Page(PAGE.replace("print(half)", "print(half)  # doctest: +ELLIPSIS"))
+    assert "doctest options compare less" in next(fence_faults(page))[1]
 
 
 def test_a_mark_is_checked_after_the_last_block_that_touches_it(tmp_path: Path) -> None:
     page = PAGE + "\n```python\nhalf = 3\n```\n\nNow 3<!--= half -->.\n"
-    page_blocks = blocks(page)
-    assert [page_blocks.index(proof_block(mark, page_blocks)) for mark in marks(page)] == [0, 0, 2]
+    blocks = Page(page).blocks
+    proofs = [proof_block(mark, blocks) for mark in Page(page).marks]
+    assert [blocks.index(block) for block in proofs] == [0, 0, 2]
     assert failures(page, tmp_path) == []
 
 
 def test_an_unseen_proof_leads_to_the_visible_block_nearest_to_it() -> None:
     page = "A 1.5<!--= a -->.\n\n<!-- invisible-code-block: python\na = 1.5\n-->\n"
-    assert linked_block(marks(page)[0], blocks(page)) is None
+    assert linked_block(Page(page).marks[0], Page(page).blocks) is None
     page += "\n```python\nb = a\n```\n"
-    linked = linked_block(marks(page)[0], blocks(page))
+    linked = linked_block(Page(page).marks[0], Page(page).blocks)
     assert linked is not None
     assert linked.code == "b = a\n"
 
@@ -201,14 +196,14 @@ def test_no_page_has_a_fault_and_every_fence_is_run() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     assert len(pages) >= 6
     for path in pages:
-        text = path.read_text(encoding="utf-8")
-        assert fence_faults(text) + mark_faults(text) + unmarked_numbers(text) == [], path
-        assert blocks(text), f"{path} proves nothing"
+        page = Page(path.read_text(encoding="utf-8"))
+        assert [*page_faults(page)] == [], path
+        assert page.blocks, f"{path} proves nothing"
 
 
 def test_no_description_holds_a_number_that_nothing_checks() -> None:
     for path in (ROOT / "docs").rglob("*.md"):
         text = path.read_text(encoding="utf-8")
         [line] = re.findall(r"\A---\n(?:.*\n)*?description: (.*)\n", text)
-        assert unmarked_numbers(line) == [], path
-    assert unmarked_numbers("it is 0.22") != []
+        assert [*unmarked_numbers(Page(line))] == [], path
+    assert [*unmarked_numbers(Page("it is 0.22"))] != []

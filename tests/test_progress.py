@@ -7,13 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from mkdocs.config import load_config
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import get_files
-from mkdocs.structure.nav import get_navigation
 from parsers import ROOT
 
-from gradexplain.sitebuild import progress
+from sitebuild import progress
+from sitebuild.site import Entry, Site
 
 BAR = re.compile(r'<nav class="gx-progress".*?</nav>', re.DOTALL)
 MARK = re.compile(r'<li><a href="([^"]*)" aria-label="([^"]*)" title="([^"]*)"([^>]*)></a></li>')
@@ -26,23 +23,13 @@ def learn() -> list[tuple[str, str]]:
     return re.findall(r"^      - (.+): (learn/.+\.md)$", lines, re.MULTILINE)
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> MkDocsConfig:
-    """Give the configuration of a bare site with three pages to learn from."""
-    for name in ["index.md", "learn/a.md", "learn/b.md", "learn/c.md"]:
-        path = tmp_path / "docs" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"# {path.stem}\n", encoding="utf-8")
-    (tmp_path / "mkdocs.yml").write_text("site_name: a site\n", encoding="utf-8")
-    return load_config(str(tmp_path / "mkdocs.yml"))
-
-
-def bars(config: MkDocsConfig, names: Sequence[str]) -> dict[str, str]:
+def bars(names: Sequence[str]) -> dict[str, str]:
     """Return the line on each page of a site whose nav has these pages, in this order."""
-    under_learn = [{f"On {name} & co": f"learn/{name}.md"} for name in names]
-    config.nav = [{"Home": "index.md"}, {"Learn": under_learn}]
-    navigation = get_navigation(get_files(config), config)
-    return {page.file.name: progress.bar(page) for page in navigation.pages}
+    pages = [Entry(f"On {name} & co", f"learn/{name}/", "", "Learn") for name in names]
+    site = Site("a site", "/", "", (Entry("Home", "", ""), *pages))
+    html = "<p></p><h1>One</h1>"
+    shown = {page.address: progress.shown(html, page.address, site) for page in site.entries}
+    return {address: page.removesuffix("<h1>One</h1>")[7:] for address, page in shown.items()}
 
 
 def test_each_page_of_the_argument_shows_all_in_the_order_of_the_nav(site: Path) -> None:
@@ -68,22 +55,17 @@ def test_no_other_page_shows_it(site: Path) -> None:
 
 
 @pytest.mark.parametrize("names", ["abc", "cab", "ba"])
-def test_a_page_moved_in_the_nav_moves_here(config: MkDocsConfig, names: str) -> None:
-    found = bars(config, names)
-    assert found.pop("index") == ""
-    assert list(found) == [*names]
-    for number, name in enumerate(names, 1):
-        marks = MARK.findall(found[name])
+def test_a_page_moved_in_the_nav_moves_here(names: str) -> None:
+    found = bars(names)
+    assert found.pop("") == ""
+    for number, (address, bar) in enumerate(found.items(), 1):
+        assert address == f"learn/{names[number - 1]}/"
+        marks = MARK.findall(bar)
         assert [label for _, label, _, _ in marks] == [
             f"{place}. On {other} &amp; co" for place, other in enumerate(names, 1)
         ]
         assert [rest for *_, rest in marks].index(CURRENT) == number - 1
-        assert f">Learn · {number} of {len(names)}<" in found[name]
-
-
-def test_the_order_on_the_pages_is_not_that_of_their_files(config: MkDocsConfig) -> None:
-    """Sorted by name, they would pass for the nav's only where the nav is sorted."""
-    assert bars(config, "abc")["a"] != bars(config, "acb")["a"]
+        assert f">Learn · {number} of {len(names)}<" in bar
 
 
 def test_what_a_page_names_next_is_what_the_nav_has_next() -> None:
@@ -100,11 +82,8 @@ def test_what_a_page_names_next_is_what_the_nav_has_next() -> None:
     assert len(found) == len(learn()) + 4  # and the four of Practice
 
 
-def test_a_page_that_the_nav_leaves_out_shows_nothing(config: MkDocsConfig) -> None:
-    bars(config, "ab")
-    files = get_files(config)
-    get_navigation(files, config)
-    left_out = files.get_file_from_path("learn/c.md")
-    assert left_out is not None
-    assert left_out.page is not None
-    assert progress.bar(left_out.page) == ""
+def test_a_page_that_the_nav_leaves_out_shows_nothing() -> None:
+    site = Site("a site", "/", "", (Entry("One", "learn/a/", "", "Learn"),))
+    assert progress.shown("<h1>", "learn/c/", site) == "<h1>"
+    with pytest.raises(ValueError, match=r"^learn/a/ must have a heading, which its progress is"):
+        progress.shown("<p>", "learn/a/", site)

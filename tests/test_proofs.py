@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from proofs import derivation_faults, identity_faults, number_faults
 from rules import RULES
+
+from proofs import derivation_faults, identity_faults, number_faults
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from parsers import ROOT
 
 import gradexplain
-from gradexplain.sitebuild.counts import Counts, count_checked, fill_counts
-from gradexplain.sitebuild.docstrings import Docstrings, comment_above, readable
-from gradexplain.sitebuild.pages import blocks, prose
+from sitebuild.docstrings import Docstrings, comment_above, readable
+from sitebuild.fill import Counts, count_checked, filled
+from sitebuild.page import Page
 
 REFERENCE = ROOT / "docs" / "reference"
 API = (REFERENCE / "api.md").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def questions(page: str) -> dict[str, str]:
 
 def faults(question: str, part: str) -> list[str]:
     """Name what an answer has too much or too little of: two sentences and one block."""
-    found = len(blocks(part))
+    found = len(Page(part).blocks)
     answer = re.sub(r"\[[^]]*\]\[[\w-]+\]\{ \.gx-source \}", "", part.partition("\n")[2])
     words = re.sub(r"`[^`]*`", "code", answer.partition("```")[0])
     sentences = len(re.findall(r"[.!?](?=\s|$)", words))
@@ -99,7 +99,7 @@ def test_a_third_sentence_and_a_second_block_are_noticed() -> None:
 
 
 def test_every_source_is_linked_and_every_link_has_its_source() -> None:
-    used = set(re.findall(r"\]\[([\w-]+)\]", prose(QUESTIONS)))
+    used = set(re.findall(r"\]\[([\w-]+)\]", Page(QUESTIONS).prose))
     given = re.findall(r"^\[([\w-]+)\]: https://", QUESTIONS, re.MULTILINE)
     assert used == {*given}
     assert len(given) == len(used)
@@ -127,12 +127,12 @@ def test_pages_blocks_prompts_and_numbers_are_counted(docs: Path) -> None:
 
 
 def test_a_place_for_a_count_becomes_a_computed_number(docs: Path) -> None:
-    filled = fill_counts(PAGES["third.md"], docs)
-    assert filled == "3<!--= counts.pages --> pages, 3<!--= counts.numbers --> numbers.\n"
-    assert fill_counts(PAGES["index.md"], docs) == PAGES["index.md"]
+    found = filled(Page(PAGES["third.md"]), docs)
+    assert found == "3<!--= counts.pages --> pages, 3<!--= counts.numbers --> numbers.\n"
+    assert filled(Page(PAGES["index.md"]), docs) == PAGES["index.md"]
 
 
 def test_a_count_that_does_not_exist_stops_the_build(docs: Path) -> None:
     said = "<!--count: words--> must ask for one of pages, blocks, prompts, numbers"
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        fill_counts("<!--count: words-->", docs)
+        filled(Page("<!--count: words-->"), docs)

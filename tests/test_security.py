@@ -7,11 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from mkdocs.config import load_config
-from parsers import ROOT
 
-from gradexplain.sitebuild import hooks
-from gradexplain.sitebuild.security import policy, secured
+from sitebuild import steps
+from sitebuild.security import policy, secured
+from sitebuild.site import Site
 
 DATA = {"application/json", "application/ld+json"}
 
@@ -119,12 +118,9 @@ def test_a_page_without_a_head_stops_the_build() -> None:
     assert str(caught.value) == "a page must have a <head>, which its security policy stands in"
 
 
-@pytest.mark.parametrize("command", ["build", "serve"])
-def test_a_served_page_may_reload_itself(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hooks, "_commands", [])
-    hooks.on_startup(command=command)
-    config = load_config(str(ROOT / "mkdocs.yml"))
-    theirs = '<head><link rel="stylesheet" href="assets/x.css"></head><h1>404 - Not found</h1>'
-    page = hooks.on_post_template(theirs, template_name="404.html", config=config)
-    assert ("Content-Security-Policy" in page) is (command == "build")
-    assert hooks.on_post_template("<x/>", template_name="sitemap.xml", config=config) == "<x/>"
+@pytest.mark.parametrize("served", [False, True])
+def test_a_served_page_may_reload_itself(*, served: bool) -> None:
+    run = steps.HTML["security"].run
+    assert run is not None
+    page = run("<head></head>", "", Site("a site", "/", "", (), served))
+    assert ("Content-Security-Policy" in page) is not served

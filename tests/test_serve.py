@@ -7,13 +7,15 @@ import pytest
 from mkdocs.config import load_config
 from mkdocs.livereload import LiveReloadServer
 
-from gradexplain.sitebuild import hooks
+from sitebuild import hooks
 
 
-@pytest.mark.parametrize("edited", ["docs/index.md", "mkdocs.yml", "gradexplain/line.py"])
+@pytest.mark.parametrize(
+    "edited", ["docs/index.md", "mkdocs.yml", "gradexplain/line.py", "sitebuild/figures/grid.py"]
+)
 def test_an_edit_is_seen(edited: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ["docs/index.md", "gradexplain/line.py"]:
-        (tmp_path / name).parent.mkdir()
+    for name in ["docs/index.md", "gradexplain/line.py", "sitebuild/figures/grid.py"]:
+        (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("# one\n", encoding="utf-8")
     (tmp_path / "mkdocs.yml").write_text("site_name: a site\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)

@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from building import build
-from mkdocs.config import load_config
 from parsers import ROOT
 
-from gradexplain.sitebuild.missing import filled
+from sitebuild.lost import filled
+from sitebuild.site import Site
 
 # What Material's own script could load for what this site leaves off: a version chooser's frame,
 # diagrams, a browser without ResizeObserver. The browser checks watch that no page asks for them.
@@ -155,7 +155,7 @@ def test_an_address_that_leads_nowhere_is_told_where_to_go(site: Path) -> None:
     places = re.findall(r'<li><a href="/some/where/([^"]*)">', article)
     assert places == ["", "learn/linearity/", "practice/check-your-loop/", "reference/questions/"]
     with pytest.raises(ValueError, match=r"^404\.html must hold <h1>404 - Not found</h1>, which"):
-        filled("<h1>Not found</h1>", load_config(str(ROOT / "mkdocs.yml")))
+        filled("<h1>Not found</h1>", Site("a site", "/", "", ()))
 
 
 def test_every_page_has_a_title_a_heading_a_language_and_unique_ids(site: Path) -> None:
@@ -173,7 +173,7 @@ def test_every_page_has_a_title_a_heading_a_language_and_unique_ids(site: Path) 
     assert len(titles) == len(list(site.rglob("index.html")))
 
 
-def test_every_page_has_a_card_tags_for_previews_and_structured_data(site: Path) -> None:
+def test_every_page_has_tags_for_previews_and_structured_data(site: Path) -> None:
     listed = (site / "llms.txt").read_text("utf-8")
     for path in sorted(site.rglob("index.html")):
         page, address = Page(path.read_text("utf-8")), path.parent.relative_to(site).as_posix()

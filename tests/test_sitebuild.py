@@ -10,11 +10,10 @@ import pytest
 from markdown import Markdown
 from matplotlib.figure import Figure
 
-from gradexplain.figures.style import PALETTE, TRUE, canvas, house, panel
-from gradexplain.sitebuild import figures, formulas, svg
-from gradexplain.sitebuild.formulas import used_css
-from gradexplain.sitebuild.numbers import link_numbers
-from gradexplain.sitebuild.readme_picture import PATH, picture
+from gradexplain.plotting import TRUE, canvas, house, panel
+from sitebuild import drawings, formulas, svg
+from sitebuild.numbers import link_numbers
+from sitebuild.pictures import CARD, PAIRING, card, picture
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -48,9 +47,9 @@ def html(text: str) -> str:
         "pymdownx.superfences",
         "pymdownx.highlight",
         "pymdownx.arithmatex",
-        "gradexplain.sitebuild.numbers",
-        "gradexplain.sitebuild.formulas",
-        "gradexplain.sitebuild.figures",
+        "sitebuild.numbers",
+        "sitebuild.formulas",
+        "sitebuild.drawings",
     ]
     configs = {"pymdownx.arithmatex": {"generic": True}}
     return Markdown(extensions=extensions, extension_configs=configs).convert(text)
@@ -127,13 +126,6 @@ def test_a_formula_in_a_heading_stops_the_build() -> None:
         html("## Where $x$ is\n")
 
 
-def test_only_the_fonts_in_use_are_kept() -> None:
-    css, fonts = used_css({"katex", "mathnormal"})
-    assert fonts == ["KaTeX_Main-Regular.woff2", "KaTeX_Math-Italic.woff2"]
-    assert css.count("@font-face") == 2
-    assert "KaTeX_AMS" in "".join(used_css({"katex", "amsrm"})[1])
-
-
 def test_katex_is_the_version_that_its_hashes_name() -> None:
     listed = (formulas.KATEX / "VERSION").read_text().splitlines()[1:]
     assert len(listed) > 20
@@ -158,9 +150,9 @@ def test_a_figure_stands_in_the_page_with_its_caption() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("![A](figure:nothing)", "figure:nothing must be drawn by gradexplain/figures/nothing.py"),
+        ("![A](figure:nothing)", "figure:nothing must be drawn by sitebuild/figures/nothing.py"),
         ("![](figure:chord)", "figure:chord must have an alt text"),
-        ("![A](figure:style)", r"figure:style must be drawn by a function style\(\)"),
+        ("![A](figure:moving)", r"figure:moving must be drawn by a function moving\(\)"),
         ("See ![A](figure:chord)", "figure:chord must open a paragraph of its own"),
     ],
 )
@@ -172,15 +164,15 @@ def test_a_figure_that_cannot_be_drawn_stops_the_build(text: str, said: str) -> 
 def test_a_drawing_is_kept_until_its_alt_text_or_code_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "CACHE", tmp_path)
-    first = figures.drawing("chord", "One.")
+    monkeypatch.setattr(drawings, "CACHE", tmp_path)
+    first = drawings.drawing("chord", "One.")
     assert len(list(tmp_path.iterdir())) == 1
     for kept in tmp_path.iterdir():
         kept.write_text("kept")
-    assert figures.drawing("chord", "One.") == "kept"
-    assert figures.drawing("chord", "Two.") == first.replace("One.", "Two.")
-    monkeypatch.setattr(figures, "code", lambda: "other code")
-    assert figures.drawing("chord", "One.") == first
+    assert drawings.drawing("chord", "One.") == "kept"
+    assert drawings.drawing("chord", "Two.") == first.replace("One.", "Two.")
+    monkeypatch.setattr(drawings, "code", lambda: "other code")
+    assert drawings.drawing("chord", "One.") == first
 
 
 @house
@@ -193,7 +185,7 @@ def one_line(color: str) -> Figure:
 def test_an_svg_has_the_page_s_colours_and_ids_of_its_own() -> None:
     drawn = svg.inline_svg(one_line(TRUE), "name", "A line.")
     assert 'id="name-line"' in drawn
-    assert f"stroke: var({PALETTE[TRUE]})" in drawn
+    assert f"stroke: var({svg.palette()[TRUE]})" in drawn
     assert "<metadata" not in drawn
     assert "<style" not in drawn
     assert set(re.findall(r'id="([^"]+)"', drawn)) >= set(
@@ -212,7 +204,13 @@ def numbers_rounded(text: str) -> str:
 
 
 def test_the_readme_s_picture_is_the_figure_as_it_is_now() -> None:
-    kept = PATH.read_text(encoding="utf-8")
+    kept = PAIRING.read_text(encoding="utf-8")
     ET.fromstring(kept)  # noqa: S314 - our own file
     assert numbers_rounded(kept) == numbers_rounded(picture())
     assert numbers_rounded(kept.replace("−6.5", "−6.4")) != numbers_rounded(picture())
+
+
+def test_the_card_has_the_size_that_previews_ask_for() -> None:
+    width, height = card().get_size_inches() * card().dpi
+    assert (width, height) == (1200, 630)
+    assert CARD.read_bytes()[16:24] == (1200).to_bytes(4) + (630).to_bytes(4)  # as PNG says it

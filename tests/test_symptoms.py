@@ -1,11 +1,11 @@
-"""From a symptom to a verdict and on to what mends it: no row of the two tables leads nowhere."""
+"""From a symptom to a verdict and on to what fixes it: no row of the two tables leads nowhere."""
 
 import re
 
 import pytest
 from parsers import ROOT
 
-from gradexplain import Verdict
+from gradexplain.audit.tell.words import TITLES
 
 PAGE = (ROOT / "docs" / "practice" / "check-your-loop.md").read_text(encoding="utf-8")
 SYMPTOM = re.compile(r"^\| [^|]+ \| \[([^]]+)\]\(#([\w-]+)\)", re.MULTILINE)
@@ -16,7 +16,7 @@ def faults(page: str) -> list[str]:
     """Name each verdict without a row of its own, and each symptom that leads to another row."""
     symptoms, _, verdicts = page.partition("## What each verdict means")
     rows = dict(VERDICT.findall(verdicts))
-    missing = [f"{verdict.value} has no row" for verdict in Verdict if verdict.value not in rows]
+    missing = [f"{title} has no row" for title in TITLES.values() if title not in rows]
     table = symptoms.partition("| You see | Suspect |\n|---|---|\n")[2].partition("\n\n")[0]
     led = [SYMPTOM.match(line) for line in table.splitlines()]
     return missing + [

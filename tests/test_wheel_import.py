@@ -34,7 +34,7 @@ def test_the_package_brings_numpy_and_the_types_and_nothing_slow() -> None:
     found = brought("import gradexplain")
     assert strangers(found) == set()
     own = {name.removeprefix("gradexplain.") for name in found if name.startswith("gradexplain.")}
-    assert {"network", "ledger", "audit.check"} <= own
+    assert {"network", "ledger", "audit.api"} <= own
     late = ("audit.cli", "figures", "integrations", "sitebuild")
     assert [name for name in own if name.startswith(late)] == []
 

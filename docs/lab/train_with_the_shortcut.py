@@ -20,7 +20,7 @@ import numpy as np
 from IPython.display import SVG
 
 from gradexplain import MLP, averaged_backprop, backprop, batch_gradient, random_mlp, squared_error
-from gradexplain.figures import style
+from gradexplain import plotting as style
 
 # %% [markdown]
 # ## Three gradients, one start

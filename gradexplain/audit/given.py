@@ -1,13 +1,15 @@
 """What a user says of a step beside its gradients, checked once, where it comes in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 import numpy as np
 
 from gradexplain.audit.judge.case import MAIN, Parts
 from gradexplain.audit.judge.weights import Vector
+
+_MOST = 1e15  # targets; above, a float cannot count them
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ def parts_table(  # noqa: PLR0913 - each is one thing that a user may know
     counts: object,
     terms: Mapping[str, Term],
     groups: object,
-    also: Mapping[str, object] | None,
+    also: object,
     expect: object,
     means: bool,
 ) -> Parts:
@@ -98,7 +100,7 @@ def parts_table(  # noqa: PLR0913 - each is one thing that a user may know
         groups=None if groups is None else _groups(groups, sizes),
         also={
             name: np.concatenate([checked_counts(f"also[{name!r}]", values, K), rest])
-            for name, values in (also or {}).items()
+            for name, values in named("also", also).items()
         },
         terms=tuple(name for name, size in zip(labels, sizes, strict=True) for _ in range(size))
         if terms
@@ -106,6 +108,19 @@ def parts_table(  # noqa: PLR0913 - each is one thing that a user may know
         unweighted=frozenset(name for name, term in terms.items() if term.weight is None),
         means=means,
     )
+
+
+def named(argument: str, given: object) -> Mapping[str, Any]:
+    """Return what was given by name, or nothing.
+
+    Raises:
+        TypeError: it is not a mapping.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{argument} must be a dict by name, not {type(given).__name__}")
+    return given
 
 
 def checked_terms(terms: object) -> dict[str, Term]:
@@ -120,6 +135,8 @@ def checked_terms(terms: object) -> dict[str, Term]:
     if not isinstance(terms, Mapping):
         raise TypeError(f"terms must be a dict of Term by name, not {type(terms).__name__}")
     for name, term in terms.items():
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"terms must have names that are words, not {name!r}")
         if not isinstance(term, Term):
             raise TypeError(f"terms[{name!r}] must be a Term, not {type(term).__name__}")
         if name == MAIN:
@@ -146,9 +163,9 @@ def _groups(groups: object, sizes: tuple[int, ...]) -> tuple[object, ...]:
     """Return a label per part; those of the main term serve the other terms too."""
     K = sizes[0]
     wanted = f"groups must be a sequence of {K} labels, one per part"
-    if isinstance(groups, str | bytes | Mapping) or not isinstance(groups, Iterable):
-        raise TypeError(f"{wanted}, not {groups!r}")
-    labels = tuple(groups)
+    labels = tuple(_in_order(wanted, groups))
+    if not all(isinstance(label, Hashable) for label in labels):
+        raise TypeError(f"{wanted}, that can be told apart by ==, not {groups!r}")
     if len(labels) != K:
         raise ValueError(f"{wanted}, not {len(labels)}")
     if any(size != K for size in sizes):
@@ -166,8 +183,10 @@ def checked_counts(name: str, counts: object, K: int) -> Vector:
         ValueError: there are not K of them, or one is negative or not finite, or all are 0.
     """
     values = numbers(name, counts, K)
-    if not np.all(np.isfinite(values) & (values >= 0)) or values.sum() == 0:
+    if not np.all(np.isfinite(values) & (values >= 0)) or not values.any():
         raise ValueError(f"{name} must be finite, at least 0 and not all 0, not {values.tolist()}")
+    if values.max() > _MOST:
+        raise ValueError(f"{name} must be at most {_MOST:g}, not {values.max():g}")
     return values
 
 
@@ -179,31 +198,44 @@ def numbers(name: str, given: object, K: int) -> Vector:
         ValueError: there are not K of them.
     """
     wanted = f"{name} must be a sequence of {K} number{'s' if K > 1 else ''}, one per part"
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise TypeError(f"{wanted}, not {given!r}")
-    listed = list(given)
     values = []
-    for item in listed:
-        if isinstance(item, str | bytes) or np.ndim(item) > 0:
+    for item in _in_order(wanted, given):
+        if isinstance(item, str | bytes) or np.ndim(item) > 0 or np.iscomplexobj(item):
             raise TypeError(f"{wanted}, but one of them is {item!r}")
         try:
             values.append(float(item))
         except (TypeError, ValueError):
             raise TypeError(f"{wanted}, but one of them is {item!r}") from None
+        except OverflowError:
+            raise ValueError(f"{wanted}, but one of them is too large for a float") from None
     if len(values) != K:
         raise ValueError(f"{wanted}, not {len(values)}")
     return np.array(values)
 
 
-def checked_factor(name: str, factor: object) -> float:
+def _in_order(wanted: str, given: Any) -> list[Any]:  # noqa: ANN401 - whatever a user may pass
+    """Return what a sequence holds; a set has no order, and a string is one thing.
+
+    Raises:
+        TypeError: `given` is no sequence.
+    """
+    unordered = isinstance(given, str | bytes | Mapping | set | frozenset)
+    if unordered or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:
+        raise TypeError(f"{wanted}, not {given!r}")
+    return list(given)
+
+
+def checked_factor(name: str, factor: Any) -> float:  # noqa: ANN401 - as above
     """Return a factor as a float.
 
     Raises:
         TypeError: it is not a number.
         ValueError: it is 0 or not finite.
     """
+    if isinstance(factor, str | bytes | bool) or np.iscomplexobj(factor):
+        raise TypeError(f"{name} must be a number, not {factor!r}")
     try:
-        value = float(factor)  # type: ignore[arg-type]
+        value = float(factor)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, not {factor!r}") from None
     if not np.isfinite(value) or value == 0:

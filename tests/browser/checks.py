@@ -38,22 +38,6 @@ _TEXTS = """() => [...document.querySelectorAll(".gx-figure svg")].flatMap(svg =
 })"""
 
 # Pointer, focus and the like come and go: each rule is tried as if they were there.
-_MISSED = """([sheet, kept]) => {
-  const inside = rules => [...rules].flatMap(rule => rule.style?.length
-    ? (rule.selectorText ?? "").split(/, (?![^(]*[)])/).filter(Boolean)
-    : inside(rule.cssRules ?? []));
-  const selectors = css => {
-    const made = new CSSStyleSheet();
-    made.replaceSync(css);
-    return new Set(inside(made.cssRules));
-  };
-  const names = "hover|focus|focus-within|focus-visible|active|visited|checked|target|link|before"
-    + "|after|marker|placeholder|selection|backdrop|-(webkit|moz|ms)-[a-z-]+";
-  const passing = new RegExp(`::?(${names})(?![a-z-])`, "g");
-  const here = selectors(kept);
-  return [...selectors(sheet)].filter(selector => !here.has(selector)
-    && document.querySelector(selector.replace(passing, ":not(#none)")));
-}"""
 
 
 class Watch:
@@ -110,12 +94,6 @@ def accessibility(page: Page) -> list[str]:
     """Name each violation that axe finds, with the first place where it does."""
     violations = Axe().run(page).response["violations"]
     return [f"{found['id']}: {found['nodes'][0]['html'][:200]}" for found in violations]
-
-
-def missed(page: Page, sheet: str, kept: str) -> list[str]:
-    """Return the selectors of a style sheet that find something here, and are not in the kept."""
-    found: list[str] = page.evaluate(_MISSED, [sheet, kept])
-    return found
 
 
 def weight(page: Page, address: str) -> int:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 
 import numpy as np
@@ -11,9 +12,20 @@ from playwright.sync_api import Page
 
 import gradexplain
 from browser.checks import still
-from gradexplain.figures import chord, circle, cut, ledger, pairing, two_descents
-from gradexplain.figures.style import number
 from gradexplain.line import Line
+from gradexplain.plotting import number
+from sitebuild.figures import (
+    chord,
+    circle,
+    clip,
+    covariance,
+    cut,
+    ledger,
+    pairing,
+    two_descents,
+    valley,
+)
+from sitebuild.figures.moving import two
 
 State = list[float | str]
 _PLACE = """([tag, axes, x, y]) => {
@@ -67,13 +79,19 @@ class Moved:
     def grip(self, handle: int) -> tuple[float, float]:
         """Return the middle of a handle, in the window, where it has come to rest."""
         still(self.page)
+        self.show()
         box = self.page.locator(f"{self.tag} .gx-handle .gx-ring").nth(handle).bounding_box()
         if box is None:
             raise AssertionError(handle)
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
+    def show(self) -> None:
+        """Scroll to it, if it is not in the window."""
+        self.page.locator(f"{self.tag} svg").scroll_into_view_if_needed()
+
     def place(self, axes: str, x: float, y: float) -> tuple[float, float]:
         """Return where a point of some axes' data stands in the window."""
+        self.show()
         across, down = self.page.evaluate(_PLACE, [self.tag, axes, x, y])
         return across, down
 
@@ -355,6 +373,93 @@ def _with_sign(value: float) -> str:
     return number(value, "+.3f") if abs(value) >= 0.0005 else "0.000"
 
 
+# Covariance, Clip: points that go where they are put
+
+Ranges = tuple[tuple[float, float], tuple[float, float]]
+
+
+def _point_by_pointer(figure: Moved, rng: Generator, ranges: Ranges) -> State:
+    point = int(rng.integers(len(figure.state) // 2))
+    x, y = (float(rng.uniform(low - 0.1, high + 0.1)) for low, high in ranges)
+    before = figure.state
+    figure.drag(point, figure.place("plane", x, y))
+    return _put(before, point, (x, y), ranges)
+
+
+def _point_by_keys(figure: Moved, rng: Generator, ranges: Ranges) -> State:
+    across = {"ArrowLeft": -0.1, "ArrowRight": 0.1, "Home": -9, "End": 9}
+    up = {"ArrowDown": -0.1, "ArrowUp": 0.1, "PageDown": -1, "PageUp": 1}
+    point, key = int(rng.integers(len(figure.state) // 2)), pick(rng, [*across, *up])
+    x, y = map(float, figure.state[2 * point : 2 * point + 2])
+    before = figure.state
+    figure.press(point, key)
+    return _put(before, point, (x + across.get(key, 0), y + up.get(key, 0)), ranges)
+
+
+def _put(state: State, point: int, to: tuple[float, float], ranges: Ranges) -> State:
+    limited = [min(max(to[i], ranges[i][0]), ranges[i][1]) for i in range(2)]
+    return [*state[: 2 * point], *limited, *state[2 * point + 2 :]]
+
+
+_COVARIANCE = covariance.INPUT_RANGE, covariance.ERROR_RANGE
+_CLIP = clip.ACROSS, clip.UP
+
+
+def _covariance_says(state: State) -> dict[str, str]:
+    points = np.array(state, float).reshape(4, 2)
+    found = covariance.covariance_data(points[:, 0], points[:, 1])
+    sums = {"positive": np.maximum(found.areas, 0), "negative": np.minimum(found.areas, 0)}
+    return {
+        "mean-x-text": f"mean x {two(found.mean_x)}",
+        "mean-r-text": f"mean r {two(found.mean_r)}",
+        **{f"{name}-sum": covariance.signed(part.sum()) for name, part in sums.items()},
+        "true": two(found.true),
+        "averaged": two(found.averaged),
+        "gap": two(found.gap),
+    }
+
+
+def _clip_says(state: State) -> dict[str, str]:
+    found = clip.clip_data(np.array(state, float).reshape(2, 2))
+    lengths = {"true": found.true, "averaged": found.averaged}
+    return {
+        "true": clip.vector(found.true),
+        "averaged": clip.vector(found.averaged),
+        **{f"{name}-length": f"length {two(math.hypot(*v))}" for name, v in lengths.items()},
+        "gap": f"length {two(found.gap)}",
+    }
+
+
+# Valley
+
+
+def _level_by_pointer(figure: Moved, rng: Generator) -> State:
+    level = float(rng.uniform(-0.5, 8))
+    figure.drag(0, figure.place("plane", 1, level))
+    return [min(max(level, 0.5), 7.5)]
+
+
+def _level_by_keys(figure: Moved, rng: Generator) -> State:
+    [level] = figure.state
+    steps = {"ArrowLeft": -0.1, "ArrowDown": -0.1, "ArrowRight": 0.1, "ArrowUp": 0.1}
+    steps |= {"PageUp": 1, "PageDown": -1, "Home": -9, "End": 9}
+    key = pick(rng, [*steps])
+    figure.press(0, key)
+    return [round(min(max(float(level) + steps[key], 0.5), 7.5), 1)]
+
+
+def _valley_says(state: State) -> dict[str, str]:
+    level = float(state[0])
+    left, bottom, right = valley.valley_data(level)
+    said = {"level-text": f"J = {number(level)}, twice"}
+    said["bottom"] = "bottom" if level >= 1.6 else ""
+    for name, side in [("left", left), ("right", right)]:
+        said[f"{name}-slope"] = f"slope {number(round(side.slope, 2))}"
+        said[f"{name}-theta"] = f"θ = {number(round(side.theta, 3))}"
+    assert left.theta < bottom.theta < right.theta
+    return said
+
+
 CASES = [
     Case(
         name="pairing",
@@ -432,5 +537,60 @@ CASES = [
         corners=tuple(f"{spread / 20:g}" for spread in range(31)),
         other="0.35",
         wrong=("", "a", "1,2", "NaN"),
+    ),
+    Case(
+        name="covariance",
+        address="learn/line/",
+        by_pointer=partial(_point_by_pointer, ranges=_COVARIANCE),
+        by_keys=partial(_point_by_keys, ranges=_COVARIANCE),
+        says=_covariance_says,
+        tremble=0.09,
+        corners=(
+            "0,-1,0,-1,3,3,3,3",
+            "0,3,0,3,3,-1,3,-1",
+            "1,1,1,1,1,1,1,1",
+            "3,3,3,3,3,3,3,3",
+            "0,-1,0,-1,0,-1,0,-1",
+            "0,1,1,1,2,1,3,1",
+            "0.1,-0.9,1.1,0.3,2.2,2.1,2.9,0.3",
+        ),
+        other="0,3,1,2,2,0,3,-1",
+        wrong=("", "1", "0,a,1,0,2,2,3,3", "0,1,2,3", "0,-1,1,0,2,2,3,", "0,-1,1,0,2,2,3,3,1"),
+        room=1,
+        scrolls=False,
+    ),
+    Case(
+        name="clip",
+        address="practice/not-a-mean/",
+        by_pointer=partial(_point_by_pointer, ranges=_CLIP),
+        by_keys=partial(_point_by_keys, ranges=_CLIP),
+        says=_clip_says,
+        tremble=0.03,
+        room=-1,
+        corners=(
+            "0,0,0,0",
+            "3,1.8,3,1.8",
+            "-1.5,-1.2,3,1.8",
+            "1,0,0,1",
+            "1,0,-1,0",
+            "-1.5,1.8,3,-1.2",
+            "0,-1.2,0.2,-1.1",
+            "0.6,0.8,0.6,0.8",
+        ),
+        other="2.8,0.2,-1,0.5",
+        wrong=("", "1", "0,a,1,0", "0,1,2", "1,,2,3", "1,2,3,4,5"),
+        scrolls=False,
+    ),
+    Case(
+        name="valley",
+        address="learn/no-shortcut/",
+        by_pointer=_level_by_pointer,
+        by_keys=_level_by_keys,
+        says=_valley_says,
+        tremble=0.09,
+        corners=tuple(f"{level / 10:g}" for level in range(5, 76)),
+        other="1.2",
+        wrong=("", "a", "1,2", "NaN"),
+        scrolls=False,
     ),
 ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from browser.checks import Watch, accessibility, figure_texts, missed, sideways, weight
+from browser.checks import Watch, accessibility, figure_texts, sideways, weight
 from browser.server import serve
 
 Blank = Callable[..., Page]
@@ -102,16 +102,3 @@ def test_weight_is_what_comes_over_the_wire(chromium: Browser, tmp_path: Path) -
     (tmp_path / "index.html").write_text(PAGE.format(script + "same " * 50_000), encoding="utf-8")
     with serve(tmp_path) as home, chromium.new_context() as fresh:
         assert 70_000 < weight(fresh.new_page(), home) < 75_000  # the page itself is compressed
-
-
-@pytest.mark.parametrize(
-    "rule", ["h1", "main > h1", "h1:hover", "h1::before", "@media print { h1", "h2, :is(h1, h3)"]
-)
-def test_a_rule_that_was_dropped_in_error_is_named(
-    opened: Callable[[str], tuple[Page, Watch]], rule: str
-) -> None:
-    page, _ = opened(GOOD)
-    sheet = f"{rule} {{ top: 0 }}"
-    assert len(missed(page, sheet, "main { top: 0 } h2 { top: 0 }")) == 1
-    assert missed(page, sheet, sheet) == []
-    assert missed(page, sheet.replace("h1", ".gone"), "") == []

@@ -110,7 +110,7 @@ def test_the_address_holds_its_state(opened: Opened, home: str, case: Case) -> N
     expect(figure.page).to_have_url(f"{home}{case.address}?other=1&{case.name}={words}#figure")
     figure.page.reload()
     assert (figure.state, figure.texts) == (state, texts)
-    figure.page.get_by_role("button", name="Reset").click()
+    figure.page.locator(figure.tag).get_by_role("button", name="Reset").click()
     assert figure.state == read(figure.start)
     expect(figure.page).to_have_url(f"{home}{case.address}?other=1#figure")
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from browser.moves import CASES, Case
-from gradexplain.sitebuild.pages import blocks
+from sitebuild.page import Page as Source
 
 Blank = Callable[..., Page]
 DOCS = Path(__file__).parents[2] / "docs"
@@ -63,7 +63,9 @@ def test_copied_code_is_python_without_prompts_and_outputs(
         assert ">>>" not in code
     source = DOCS / f"{address.rstrip('/') or 'index'}.md"
     if source.is_file() and address != "reference/api/":
-        written = [block.source for block in blocks(source.read_text("utf-8")) if block.visible]
+        written = [
+            block.source for block in Source(source.read_text("utf-8")).blocks if block.visible
+        ]
         assert [lines(code) for code in found] == [lines(code) for code in written]
 
 

@@ -15,7 +15,8 @@ import pytest
 from doc_changes import changes
 from survivors import listed
 
-from gradexplain.sitebuild.pages import Block, Mark, blocks, is_rounding, marks, proof_block
+from sitebuild.page import Block, Mark, Page
+from sitebuild.proof import is_rounding, proof_block
 
 ROOT = Path(__file__).parents[2]
 HEARD = re.compile(r"\s*```text\n(?P<said>.*?)```", re.DOTALL)  # right below a block of workers
@@ -25,7 +26,7 @@ def pages() -> dict[str, str]:
     """Return the pages with blocks that need PyTorch, by name."""
     found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in found}
-    return {name: text for name, text in texts.items() if any(b.place for b in blocks(text))}
+    return {name: text for name, text in texts.items() if any(b.place for b in Page(text).blocks)}
 
 
 PAGES = pages()
@@ -33,9 +34,10 @@ PAGES = pages()
 
 def faults(page: str, workers: bool = True) -> Iterator[str]:  # noqa: FBT001, FBT002 - one fact
     """Run a page's blocks in order, in one namespace, and say what is wrong."""
-    every = blocks(page)
+    source = Page(page)
+    every = source.blocks
     here = [block for block in every if block.place == "torch"]
-    numbers = [(proof_block(mark, every), mark) for mark in marks(page)]
+    numbers = [(proof_block(mark, every), mark) for mark in source.marks]
     namespace: dict[str, Any] = {"__name__": "page"}
     for block in here:
         yield from _run(block, namespace)

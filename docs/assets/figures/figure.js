@@ -24,6 +24,17 @@ export function element(name, attributes) {
   return made;
 }
 
+/** Let no handle reach into another: each reaches halfway to its nearest one, where that is less. */
+export function apart(handles) {
+  const circles = handles.map(handle => handle.querySelector(".gx-reach"));
+  const at = circles.map(circle => ["cx", "cy"].map(name => Number(circle.getAttribute(name))));
+  circles.forEach((circle, i) => {
+    const ways = at.filter(other => other !== at[i])
+      .map(([x, y]) => Math.hypot(x - at[i][0], y - at[i][1]));
+    circle.setAttribute("r", clamp(Math.min(...ways) / 2, 9, REACH));
+  });
+}
+
 /** A figure defines: build(), once; accept(values), a valid state or null; draw(), the state;
     sentence(), what has come of it, for those who listen. */
 export class Figure extends HTMLElement {
@@ -84,15 +95,15 @@ export class Figure extends HTMLElement {
   }
 
   /** Put a text by its point, on the first of four sides, near or a line further, where it touches
-      no other text, and no marker if that can be had; on this side of it, if it may choose. */
-  place(id, x, y, side = 1) {
+      no other text, and no marker if that can be had; on this side of it, above or under, if it may choose. */
+  place(id, x, y, side = 1, under = false) {
     this.put(id, x, y);
     const text = this.text(id), [across, down] = text.off;
     for (const others of ["text, use", "text"])
       for (const far of [0, 14 * Math.sign(down)])
         for (const right of [side, -side])
-          for (const below of [down + far, 9 - down - far]) { // 9: the height of a letter
-            this.beside(text, x, y, [across, below], right);
+          for (const below of [under, !under]) { // 9: the height of a letter
+            this.beside(text, x, y, [across, below ? 9 - down - far : down + far], right);
             if (this.isFree(text, others)) return;
           }
   }

@@ -60,7 +60,9 @@ def _against_full(case: Case) -> Finding | None:
     if full.outside > full.outer:
         return _full_outside(case, full, as_expected=as_expected)
     enough = case.evidence is None or case.evidence.enough
-    return None if case.counts is None or as_expected or not enough else _counts_differ(case, full)
+    if case.counts is None or as_expected or not enough:
+        return None
+    return _counts_differ(case, case.counts, full)
 
 
 def _too_few_numbers(case: Case) -> Finding | None:
@@ -246,7 +248,7 @@ def _dropped(case: Case) -> Finding | None:
         parts=tuple(np.flatnonzero(gone).tolist()),
         weighting=name,
         factor=factor,
-        renormalized=renormalized,
+        renormalized=bool(renormalized),
     )
     names = factor_names(case, factor, uncertainty) if factor != 1 and not renormalized else []
     if np.flatnonzero(~gone).tolist() == [len(gone) - 1]:
@@ -341,13 +343,14 @@ def _full_outside(case: Case, full: Full, *, as_expected: bool) -> Finding | Non
     return found.with_notes(*_by_counts(case))
 
 
-def _counts_differ(case: Case, full: Full) -> Finding:
+def _counts_differ(case: Case, counts: Vector, full: Full) -> Finding:
     """Say that F weighs the parts by other weights than their counts."""
-    n = float(case.counts.sum()) if case.counts is not None else 0.0
+    n = float(counts.sum())
     if case.parts.means and full.weights.fits(np.full_like(case.expected, 1 / n)):
         found = Finding(Verdict.PARTS_ARE_SUMS, note("full of sums", n=n))
     else:
-        weights = tuple(full.weights.values.tolist())
+        values, zero = full.weights.values, full.weights.uncertainty(0 * case.expected)
+        weights = tuple(np.where(np.abs(values) <= zero, 0, values).tolist())
         found = Finding(Verdict.COUNTS_DIFFER, note("counts differ", weights=weights))
     if full.meets:
         return Finding(
@@ -363,7 +366,7 @@ def _by_counts(case: Case) -> tuple[Note, ...]:
     if case.counts is None:
         return ()
     found = decide(case.without_full())
-    return (note("by counts", verdict=found.verdict, claim=found.claim, factor=found.factor),)
+    return (note("by counts", claim=found.claim),)
 
 
 Step = Callable[[Case], Finding | None]

@@ -16,7 +16,7 @@ def factor_names(case: Case, factor: float, uncertainty: float) -> list[Note]:
     near = max(uncertainty, 1e-6 * abs(factor))
     found = [
         note("factor", name=name, value=value)
-        for name, value in sorted(_known(case), key=lambda known: len(known[0]))
+        for name, value in sorted(_known(case), key=lambda known: (len(known[0]), known[0]))
         if abs(abs(factor) - value) <= near and value != 1
     ][:_MOST]
     found += [

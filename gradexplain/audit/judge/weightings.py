@@ -8,6 +8,7 @@ import numpy.typing as npt
 from gradexplain.audit.judge.case import Case, Verdict
 from gradexplain.audit.judge.weights import Vector
 
+_MOST = 4  # sets of parts to name: more would say no more
 Named = tuple[Verdict, str, Vector]  # a verdict, which weighting it is, its weights
 
 
@@ -37,7 +38,7 @@ def left_out(case: Case) -> list[tuple[int, ...]]:
             renormalized = rest / rest.sum() if rest.sum() > 0 else rest
             if read.fits(rest) or read.fits(renormalized):
                 found.append(tuple(np.flatnonzero(gone).tolist()))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found))[:_MOST]
 
 
 def kept_proportions(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradexplain.audit.given import PerWorker, Update
+from gradexplain.audit.given import PerWorker, Update, checked_factor, named
 from gradexplain.audit.read.arithmetic import coarsest
 from gradexplain.audit.read.sketches import Sketch
 from gradexplain.audit.read.walk import copied
@@ -54,7 +54,7 @@ def sources(
     scale: float = 1.0,
     full: object = None,
     again: object = None,
-    extra: Mapping[str, object] | None = None,
+    extra: object = None,
 ) -> Sources:
     """List all gradients; where a generator makes the parts as it goes, copy all of them.
 
@@ -74,7 +74,7 @@ def sources(
     summed = _accumulated(accumulated)
     given = {"full": full, "again": again}
     others = {name: gradient for name, gradient in given.items() if gradient is not None}
-    others |= {f"extra[{name!r}]": gradient for name, gradient in (extra or {}).items()}
+    others |= {f"extra[{name!r}]": gradient for name, gradient in named("extra", extra).items()}
     fleeting = any(isinstance(each, Iterator) for each in parts.values())
     if fleeting:  # the next part may overwrite what was handed over before it
         summed, others = _copies(summed), _copies(others)
@@ -91,7 +91,7 @@ def sources(
         again=rows.get("again"),
         extra=tuple(row for label, row in rows.items() if label.startswith("extra[")),
         after=None if update is None else update.after,
-        scale=scale * (update.learning_rate if update else 1.0),
+        scale=scale * (checked_factor("learning_rate", update.learning_rate) if update else 1.0),
         sketched=None if sketch is None else sketch.numbers,
         dtype=sketch.dtype if sketch else "float64",
     )
@@ -103,8 +103,13 @@ def _accumulated(given: object) -> dict[str, object]:
         return {"accumulated.before": given.before}
     if not isinstance(given, PerWorker):
         return {"accumulated": given}
+    if not isinstance(given.gradients, list | tuple):
+        kind = type(given.gradients).__name__
+        raise TypeError(f"accumulated must be PerWorker of a list of gradients, not of a {kind}")
     if not given.gradients:
         raise ValueError("accumulated must hold a gradient per worker, but PerWorker is empty")
+    if any(isinstance(gradient, PerWorker | Update) for gradient in given.gradients):
+        raise TypeError("accumulated must hold gradients per worker, not an Update or a PerWorker")
     return {f"accumulated[worker {w}]": gradient for w, gradient in enumerate(given.gradients)}
 
 

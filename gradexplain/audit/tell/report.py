@@ -124,9 +124,9 @@ class Report:
 
     def plot(self) -> "Figure":
         """Draw each weight over the expected one; needs the extra `figures`."""
-        from gradexplain.figures.audit_report import audit_report  # noqa: PLC0415 - an extra
+        from gradexplain.plotting import audit_report  # noqa: PLC0415 - an extra
 
-        return audit_report(self)
+        return audit_report(self.ratios, TITLES[self.verdict])
 
     def to_dict(self) -> dict[str, object]:
         """Return all of it as JSON can hold it; `schema` says which keys there are.

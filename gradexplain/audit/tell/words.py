@@ -81,7 +81,7 @@ SENTENCES: dict[str, str] = {
     "unexplained": "A is no weighted sum of the parts: something else was added, or these are not "
     "the parts that were accumulated. The weights below come closest.",
     "hidden": "A may hold {parts}, but beside the other parts they are too small to tell.",
-    "arithmetic": "{share} of A is no weighted sum of the parts, about what {types} would leave. "
+    "arithmetic": "{share} of A is no weighted sum of the parts, no more than {types} leave. "
     + _SETTLE,
     "nothing": "A holds nothing of these parts: every one was dropped.",
     "short": "A is too small beside the parts for its weights to be read.",

@@ -1,0 +1,25 @@
+"""What a figure that moves hands to its page beside the drawing: words, buttons and numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gradexplain.plotting import number
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A figure module whose constant MOVING is one of these is moved by docs/assets/figures/*.js.
+
+    `buttons` gives each button's state, as the address writes it; the first one is the drawing's
+    own. An empty place in a state keeps what stands there. `given` is what the script may not
+    invent: the data, the rates, the limits.
+    """
+
+    hint: str
+    buttons: Mapping[str, str]
+    given: Mapping[str, object]
+
+
+def two(value: float, form: str = ".2f") -> str:
+    """Write two decimals, halves up, so that Python and JavaScript round a half alike."""
+    return number(value + 1e-9, form)

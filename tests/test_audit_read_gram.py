@@ -1,0 +1,158 @@
+"""The streamed inner products, against the same computed at once, and parts that are left out."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from audits import COUNTS, RIGHT, Gradient, random_parts, times, weighted
+
+from gradexplain import Term, Update, Verdict, audit_accumulation
+from gradexplain.audit.read.gram import SPARE, Gram, gather
+from gradexplain.audit.read.sources import sources
+
+PARTS = random_parts(3)
+BASE = np.array([0.2, 0.3, 0.5])
+OTHERS = random_parts(5, seed=4)
+
+
+def flat(gradient: Gradient, names: tuple[str, ...] = ("w", "b", "scale")) -> npt.NDArray[Any]:
+    return np.concatenate([np.ravel(gradient[name]).astype(float) for name in names])
+
+
+def gathered(A: object = OTHERS[0], empty: list[int] | None = None, **options: Any) -> Gram:
+    """Stream parts and what else is given."""
+    given = options.pop("parts", PARTS)
+    left_out = np.isin(np.arange(len(given)), empty or [])
+    return gather(sources(A, {"parts": given}, **options), np.full(len(given), 1 / 3), left_out)
+
+
+def test_products_are_those_of_the_differences_from_the_mean_parameter_by_parameter() -> None:
+    A, F, again, extra = OTHERS[:4]
+    found = gather(
+        sources(A, {"parts": PARTS}, full=F, again=again, extra={"theta": extra}),
+        BASE,
+        np.zeros(3, bool),
+    )
+    assert (found.names, found.sizes) == (("w", "b", "scale"), (600, 40, 1))
+    for index, name in enumerate(found.names):
+        g = [flat(part, (name,)) for part in PARTS]
+        mean = BASE @ np.array(g)
+        a, f, r, x = (flat(gradient, (name,)) for gradient in (A, F, again, extra))
+        rows = np.array([*g, a - mean, f - mean, r - g[0], x])
+        assert found.products[index] == pytest.approx(rows @ rows.T, rel=1e-12, abs=1e-12)
+        assert found.peaks[index] == pytest.approx(np.abs(a).max())
+        assert np.array_equal(found.products[index], found.products[index].T)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_long_parameters_are_streamed_in_blocks(sign: int) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((4, 70_001))
+    rows[3, 40_000] = sign * 17.0
+    found = gathered({"w": rows[3]}, parts=[{"w": row} for row in rows[:3]])
+    mean = rows[:3].mean(axis=0)
+    matrix = np.array([*rows[:3], rows[3] - mean])
+    assert found.products[0] == pytest.approx(matrix @ matrix.T, rel=1e-9, abs=1e-7)
+    assert (found.sizes, found.peaks.tolist()) == ((70_001,), [17.0])
+
+
+def test_what_is_given_to_be_divided_out_is_divided_out() -> None:
+    plain, twice = gathered(OTHERS[0]), gathered(times(OTHERS[0], -2.0), scale=-2.0)
+    assert twice.products == pytest.approx(plain.products)
+    assert twice.peaks == pytest.approx(plain.peaks)
+
+
+def test_many_gradients_leave_room_for_fewer_numbers_of_each() -> None:
+    rows = np.random.default_rng(0).standard_normal((101, 5000))
+    A, parts = rows[0].copy(), [{"w": row} for row in rows[1:]]
+    found = gathered({"w": A}, parts=parts)
+    matrix = np.array([*rows[1:], A - rows[1:].sum(axis=0) / 3])
+    assert found.products[0] == pytest.approx(matrix @ matrix.T, rel=1e-9, abs=1e-7)
+
+
+def test_places_that_are_zero_in_every_part_are_not_counted() -> None:
+    K = 3
+    for number, counted in [(5, 5), (K + SPARE, K + SPARE), (600, 600)]:
+        parts = [{"w": np.append(part["w"].ravel()[:number], np.zeros(50))} for part in PARTS]
+        assert gathered(parts[0].copy() | {"w": parts[0]["w"].copy()}, parts=parts).spreads == (
+            counted,
+        )
+    long = [{"w": row} for row in np.random.default_rng(0).standard_normal((3, 100_000))]
+    (spread,) = gathered({"w": long[0]["w"].copy()}, parts=long).spreads
+    assert K + SPARE <= spread < 100_000  # enough is enough
+
+
+def test_the_rounding_of_parameters_goes_with_their_length_and_the_learning_rate() -> None:
+    before = {"w": np.full(100, 3.0, np.float32), "b": np.zeros(7, np.float32)}
+    after = {"w": np.full(100, 2.0, np.float32), "b": None}
+    parts = [{"w": np.arange(100.0) + k, "b": np.ones(7)} for k in range(3)]
+    found = gathered(Update(before, after, 0.1), parts=parts)
+    assert found.roundings == pytest.approx([2.0**-24 * 20 / 0.1, 0.0])
+    assert found.peaks == pytest.approx([10.0, 0.0])
+    assert gathered().roundings.tolist() == [0, 0, 0]
+
+
+# Parts without targets that are not finite
+
+
+def flawed(part: Gradient, value: float) -> Gradient:
+    broken = {name: np.array(array) for name, array in part.items()}
+    broken["b"][3] = value
+    return broken
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_part_of_count_0_that_is_not_finite_is_left_out_with_a_note(value: float) -> None:
+    parts = [*random_parts(4)]
+    parts[2] = flawed(parts[2], value)
+    counts = np.array([10.0, 90.0, 0.0, 5.0])
+    A = weighted([10 / 105, 90 / 105, 5 / 105], [parts[k] for k in (0, 1, 3)])
+    report = audit_accumulation(A, parts, counts=counts)
+    assert (report.verdict, report.ok) == (Verdict.EXACT, True)
+    assert report.notes == ("Not finite, but with a count of 0, so left out: parts[2].",)
+    assert report.weights[2] is None
+    alike = weighted([1 / 4] * 3, [parts[k] for k in (0, 1, 3)])
+    assert audit_accumulation(alike, parts, counts=counts).verdict is Verdict.MEAN_OF_MEANS
+
+
+def test_a_finite_part_of_count_0_is_kept() -> None:
+    parts, counts = random_parts(4), np.array([10.0, 90.0, 0.0, 5.0])
+    report = audit_accumulation(weighted(counts / 105, parts), parts, counts=counts)
+    assert (report.verdict, report.notes) == (Verdict.EXACT, ())
+    assert report.weights[2] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.bad_input
+def test_a_part_with_targets_that_is_not_finite_is_named_as_a_micro_batch() -> None:
+    parts = [*random_parts(4)]
+    parts[2] = flawed(parts[2], np.nan)
+    message = (
+        "micro-batch 2 must be finite, but parts[2]['b'] is nan at [3]: has it no target? Then its "
+        "mean is 0/0; with a count of 0 it is left out"
+    )
+    for counts in (COUNTS, [0, 90, 30, 5]):
+        with pytest.raises(ValueError, match=r"^micro-batch 2 ") as caught:
+            audit_accumulation(weighted(RIGHT, random_parts(4)), parts, counts=counts)
+        assert str(caught.value) == message
+
+
+@pytest.mark.bad_input
+def test_a_part_of_another_term_is_named_by_its_term() -> None:
+    aux = [*random_parts(2, seed=5)]
+    aux[1] = flawed(aux[1], np.nan)
+    parts = random_parts(4)
+    with pytest.raises(ValueError, match=r"terms\['aux'\].parts\[1\]\['b'\] is nan at \[3\]"):
+        audit_accumulation(
+            weighted(RIGHT, parts), parts, counts=COUNTS, terms={"aux": Term(aux, [1, 2])}
+        )
+
+
+def test_a_part_of_another_term_without_targets_is_left_out_too() -> None:
+    aux = [*random_parts(2, seed=5)]
+    A = {n: v + 0.5 * aux[0][n] for n, v in weighted(RIGHT, random_parts(4)).items()}
+    aux[1] = flawed(aux[1], np.nan)
+    terms = {"aux": Term(aux, [3, 0], 0.5)}
+    report = audit_accumulation(A, random_parts(4), counts=COUNTS, terms=terms)
+    assert any("left out" in note for note in report.notes)
+    assert report.ok is not False
