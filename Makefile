@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build browser check prove alter-proofs dist wheel mutate-docs mutate-code all lock picture field field-check field-lock bench bench-lock clean
+.PHONY: help quick numbers serve test build browser check prove alter-proofs dist wheel mutate-docs mutate-code all lock picture field field-check field-lock bench bench-lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -29,12 +29,33 @@ $(LOCKED): requirements.lock
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $(LOCKED)
 
+UPGRADE := --upgrade
+ENGINE := activations arrays bad_input gradients ledger line losses means network shortcut
+
 $(READY): pyproject.toml $(LOCKED)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(READY)
 
+$(VENV)-quick/locked: requirements-quick.lock
+	$(PYTHON) -m venv --clear $(VENV)-quick
+	$(VENV)-quick/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)-quick/ready: pyproject.toml $(VENV)-quick/locked
+	$(VENV)-quick/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# No site, no drawing, no bulk fuzzing: those are in `make test`.
+quick: $(VENV)-quick/ready ## run the engine's and the audit's own tests, in an environment of few packages
+	$(VENV)-quick/$(notdir $(BIN))/python -m pytest --confcutdir=tests -q -m "not figures" \
+	  --deselect=tests/test_hostile_files.py::test_thousands_of_mutated_files_are_read_or_refused \
+	  tests/test_audit_*.py tests/test_hostile_files.py $(ENGINE:%=tests/test_%.py)
+
 serve: $(READY) ## show the site at http://127.0.0.1:8000/ and follow edits
 	KEEP_NOTEBOOKS=true $(RUN) -m mkdocs serve --strict
+
+numbers: $(READY) ## write a page's outputs and numbers anew: PAGE=docs/learn/line.md
+	$(RUN) tests/refresh.py $(PAGE)
 
 test: $(READY) ## run every test that needs no browser
 	$(RUN) -m pytest -m "not bad_input" --jaxtyping-packages=gradexplain,shapes.checked
@@ -85,10 +106,13 @@ power: $(READY) ## plant mistakes in loops of every arithmetic; write docs/refer
 
 all: test check prove wheel browser mutate-docs alter-proofs field-check ## everything CI runs, every mutation of the pages and every altered statement
 
-lock: $(READY) ## renew requirements.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+lock: $(READY) ## renew both locks; UPGRADE= adds what is new and keeps the rest as it is
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	  --extra figures --group docs --group test --group browser --group mutation --group check --group build --group lock \
 	  --no-emit-package gradexplain --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  --group quick --group build --constraint requirements.lock --no-emit-package gradexplain \
+	  --custom-compile-command "make lock" --output-file requirements-quick.lock pyproject.toml
 
 picture: $(READY) ## renew the README's picture and the card for previews
 	$(RUN) -m sitebuild.pictures
@@ -126,7 +150,7 @@ $(VENV)-bench-%/ready: bench/requirements-%.txt
 	$(VENV)-bench-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-bench: $(READY) $(BENCH) ## time everything against its peers, on an idle Linux machine; write docs/reference/speed.json
+bench: $(READY) $(BENCH) ## time everything against its peers, on an idle Linux machine; write bench/speed.json
 	$(RUN) -m bench.run
 
 bench-lock: $(READY) ## renew the lock of the bench's peers
@@ -137,4 +161,4 @@ bench-lock: $(READY) ## renew the lock of the bench's peers
 	    --output-file bench/requirements-$$set.txt bench/requirements-$$set.in || exit 1; done
 
 clean: ## remove everything made here, the environments too
-	rm -rf $(VENV) $(VENV)-field-2024 $(VENV)-field-now $(VENV)-bench-jax $(VENV)-bench-torch site dist .cache mutants mutants.log
+	rm -rf $(VENV) $(VENV)-quick $(VENV)-field-2024 $(VENV)-field-now $(VENV)-bench-jax $(VENV)-bench-torch site dist .cache mutants mutants.log

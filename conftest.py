@@ -1,26 +1,10 @@
-"""Sybil over the pages, the README and the docstrings: each block runs, each number is checked."""
+"""For all tests but the browser's: pages and docstrings are tests, and the site is built once."""
 
 from pathlib import Path
 
 import pytest
-from building import build
-from derivations import parse_derivations
-from parsers import ROOT, parse_blocks, parse_faults, parse_numbers
-from sybil import Sybil
-from sybil.document import PythonDocStringDocument
-from sybil.parsers.rest import DocTestParser
-
-pages = Sybil(
-    parsers=[parse_blocks, parse_numbers, parse_derivations, parse_faults],
-    pattern="*.md",
-    path=str(ROOT),
-)
-docstrings = Sybil(
-    parsers=[DocTestParser()],
-    pattern="*.py",
-    path=str(ROOT / "gradexplain"),
-    document_types={".py": PythonDocStringDocument},
-)
+from support.building import build
+from support.collect import docstrings, pages
 
 pytest_collect_file = (pages + docstrings).pytest()
 

@@ -1,4 +1,4 @@
-"""Time the engine and the audit against their peers, in turns; write docs/reference/speed.json.
+"""Time the engine and the audit against their peers, in turns; write bench/speed.json.
 
 python -m bench.run                                  # all of it, some ten minutes
 python -m bench.run --only sketch --rounds 1 --to -  # a look at one work
@@ -20,7 +20,7 @@ from bench.record import Row, growth_row, memory_row, row, text
 from bench.workers import ROOT, Place, Workers, variables
 from bench.works import AGAINST, BEST, MEMORY, Against, growths
 
-RECORD = ROOT / "docs" / "reference" / "speed.json"
+RECORD = ROOT / "bench" / "speed.json"
 ROUNDS = 9
 SPIN = 0.1  # seconds until another worker's idle threads have stopped waiting for more to do
 LONGEST = 100_000_000  # numbers in the longest gradient, where the memory is there

@@ -75,7 +75,7 @@ def checked() -> list[str]:
         faults = axiom_faults(assumptions(sorted(set(files) - {"Statements"}), folder))
         start = monotonic()
         options = ["-silent", "-o", "-R", ".", "Site"]
-        report = coq.run(["coqchk", *options, "Site.Assumptions"], folder, 300)
+        report = coq.run(["coqchk", *options, "Site.Assumptions"], folder, 600)
         print(f"{'coqchk':14} {monotonic() - start:4.1f} s")
     return faults + report_faults(report)
 

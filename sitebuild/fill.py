@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from sitebuild import field, speed
+from sitebuild import field
 from sitebuild.page import Mark, Page, edited
 
-_PLACE = re.compile(r"<!--(?P<kind>count|field|speed): *(?P<asked>.*?) *-->")
+_PLACE = re.compile(r"<!--(?P<kind>count|field): *(?P<asked>.*?) *-->")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,6 @@ def _count(asked: str, docs: Path) -> str:
 _FILLERS: dict[str, Callable[[str, Path], str]] = {
     "count": _count,
     "field": field.tables,
-    "speed": speed.part,
 }
 
 

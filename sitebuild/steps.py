@@ -55,7 +55,7 @@ MARKDOWN = {
     "fill": Step(
         "Counts and recorded tables are written in by the build, so that they are never stale.",
         lambda text, docs, _: fill.filled(Page(text), docs),
-        _without(r"<!--(count|field|speed):"),
+        _without(r"<!--(count|field):"),
     ),
     "terms": Step(
         "A term's first use leads to its definition; after the tables, which use terms too.",
@@ -119,6 +119,11 @@ HTML = {
         "The theme's search dialog has no name for those who cannot see it.",
         lambda html, *_: html.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1),
         _with('role="dialog" aria-label="Search"'),
+    ),
+    "source": Step(
+        "The theme's script would ask another host for the repository's stars.",
+        lambda html, *_: html.replace(' data-md-component="source"', ""),
+        _without('data-md-component="source"'),
     ),
     "security": Step(
         "The policy hashes the page's scripts, so it comes last; a served page reloads itself.",

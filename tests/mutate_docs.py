@@ -19,12 +19,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from doc_changes import Change, changes
-from parsers import ROOT
-from survivors import Altered, faults, listed, shown
+from support.collect import pages
+from support.doc_changes import Change, changes
+from support.pages import ROOT
+from support.survivors import Altered, faults, listed, shown
 from sybil import Document, Example
 
-from conftest import pages
 from sitebuild.page import Mark
 
 UNNOTICED = 0  # what a child exits with if every check passes

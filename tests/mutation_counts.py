@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from parsers import ROOT
-from survivors import listed_operators, shown
+from support.pages import ROOT
+from support.survivors import listed_operators, shown
 
 SURVIVORS = ROOT / "tests/mutation_survivors.toml"
 LEAST = 0.97  # of the mutants must be killed

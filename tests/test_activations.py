@@ -8,8 +8,8 @@ import mpmath  # type: ignore[import-untyped]  # it has no types
 import numpy as np
 import numpy.typing as npt
 import pytest
-from closeness import assert_close, assert_each_close
-from strategies import ACTIVATIONS
+from support.closeness import assert_close, assert_each_close
+from support.strategies import ACTIVATIONS
 
 from gradexplain import Activation, activations, gelu, identity, relu, sigmoid, softplus, tanh
 from gradexplain.arrays import Array

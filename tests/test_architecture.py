@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 PACKAGES = ("gradexplain", "sitebuild")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from audits import COUNTS, RIGHT, random_parts, weighted
-from closeness import assert_close
+from support.closeness import assert_close
 
 from gradexplain import Sketch, Verdict, audit_accumulation, sketch
 

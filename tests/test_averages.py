@@ -15,7 +15,7 @@ import pytest
 import sympy  # type: ignore[import-untyped]  # it has no types
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import seeds
+from support.strategies import seeds
 
 from gradexplain import (
     MLP,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import ACTIVATIONS, LOSSES
+from support.strategies import ACTIVATIONS, LOSSES
 
 from gradexplain import (
     MLP,

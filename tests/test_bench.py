@@ -5,13 +5,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 import gradexplain as gx
 from bench import ours, worker
@@ -21,9 +20,7 @@ from bench.machine import kernel, processor, room, words
 from bench.record import growth_row, memory_row, row, text
 from bench.run import RECORD, in_turns, longest, main
 from bench.workers import TUNED, Place, variables
-from bench.works import AGAINST, BEST, MEMORY, PLAIN, Against, Growth, growths
-from sitebuild.fill import filled
-from sitebuild.page import Page
+from bench.works import AGAINST, MEMORY, PLAIN, Against, Growth, growths
 
 TINY = Case("T", "float64")
 RECORDED: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
@@ -318,68 +315,10 @@ def test_the_machine_is_told_in_words() -> None:
     assert known in {"Haswell", "unknown"}  # unknown: another BLAS
 
 
-SMALL: dict[str, Any] = {
-    "made": {
-        "date": "2026-01-02",
-        "command": "make bench",
-        "minutes": 3.0,
-        "machine": "two cores, Linux",
-        "processor": "A",
-        "blas": "B 1",
-        "kernel": "C",
-        "huge_pages": "madvise",
-        "cores": [1, 2],
-        "rounds": 9,
-        "versions": {"numpy": "2.0", "jax": "1.0"},
-    },
-    "rows": [
-        {"work": "a_b", "against": "c", "peer": way, "ratio": ratio, "goal": goal, "met": met}
-        for way, ratio, goal, met in [
-            (PLAIN, 0.5, 0.6, True),
-            (PLAIN, 0.123, 0.6, True),
-            (BEST, 12.3, 1.2, False),
-        ]
-    ]
-    + [{"work": "a_b", "against": "d", "peer": BEST, "ratio": 1.0, "goal": None, "met": None}],
-    "memory": [{"work": "e", "bytes": 1_500_000, "goal": 1_000_000, "met": False}],
-    "growth": [
-        {"work": "f", "of": "P", "sizes": [1000, 2000], "ratio": 1.0, "goal": 1.1, "met": True}
-    ],
-}
-
-
-@pytest.fixture
-def fill(tmp_path: Path) -> Callable[[str], str]:
-    (tmp_path / "reference").mkdir()
-    (tmp_path / "reference" / "speed.json").write_text(json.dumps(SMALL), encoding="utf-8")
-    return lambda page: filled(Page(page), tmp_path)
-
-
-def test_the_page_s_table_is_drawn_from_the_record(fill: Callable[[str], str]) -> None:
-    assert fill("<!--speed: ratios-->").splitlines()[2:] == [
-        "| a b, against c | 0.12–0.50 | **12** | ≤ 0.6 / ≤ 1.2, 2 of 3 |",
-        "| a b, against d | – | 1.00 | – |",
-    ]
-
-
-def test_growth_and_memory_are_drawn_too(fill: Callable[[str], str]) -> None:
-    assert fill("<!--speed: growth-->").splitlines()[2:] == [
-        "| e, extra memory | 1.50 MB | ≤ 1 MB | **no** |",
-        "| f, time, P from 1,000 to 2,000, over linear growth | 1.00 | ≤ 1.1 | yes |",
-    ]
-
-
-def test_the_run_is_told_in_a_sentence(fill: Callable[[str], str]) -> None:
-    assert fill("So: <!--speed: run-->") == (
-        "So: Recorded on 2026-01-02 with `make bench` (3.0 minutes): two cores, Linux (A), "
-        "threads 1 and 2, 9 rounds, B 1 with its C kernel, huge pages *madvise*, "
-        "numpy 2.0, jax 1.0."
-    )
-
-
-def test_a_page_that_asks_for_nothing_stays_and_one_that_asks_for_more_stops_the_build(
-    fill: Callable[[str], str],
-) -> None:
-    assert fill("No place.") == "No place."
-    with pytest.raises(ValueError, match=r"^<!--speed: fame--> must ask for one of run, ratios, "):
-        fill("<!--speed: fame-->")
+def test_the_recorded_run_judges_each_ratio_by_its_goal() -> None:
+    record = json.loads(RECORD.read_bytes())
+    rows = record["rows"] + record["growth"] + record["memory"]
+    assert len(rows) > 100
+    for one in rows:
+        found = one["bytes"] if "bytes" in one else one["ratio"]
+        assert one["met"] == (None if one["goal"] is None else found <= one["goal"]), one

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from field.run import REPORT, SITUATIONS, changes, controls, known_wrong
-from parsers import ROOT
+from support.pages import ROOT
 
 from sitebuild.fill import filled, inserted
 from sitebuild.page import Page

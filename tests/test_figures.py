@@ -2,11 +2,9 @@
 
 import importlib
 import io
-import json
 import math
 from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -21,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
-from parsers import ROOT
+from support.pages import ROOT
 
 from gradexplain import plotting
 from gradexplain.activations import sigmoid
@@ -51,7 +49,6 @@ from sitebuild.figures.operations import (
     sigmoid_by_rows,
 )
 from sitebuild.figures.pairing import X, Y, pairing, pairing_data
-from sitebuild.figures.speed import speed, speed_data
 from sitebuild.figures.training import N, rings, sine, training, training_data
 from sitebuild.figures.two_descents import two_descents, two_descents_data
 from sitebuild.figures.valley import valley, valley_data
@@ -139,8 +136,6 @@ def known_numbers() -> Iterator[tuple[str, float, str]]:
         yield f"{rule.__name__} on {data.__name__}", float(np.median(ends)), median
     for part, ratio in enumerate(["0.625", "0.833", "1.250", "2.500"]):
         yield f"ratio of part {part}", audit_report_data().ratios[part] or 0, ratio
-    lengths = speed_data().lengths
-    yield "doublings of the gradient", math.log2(lengths[-1] / lengths[0]), "6.00"
 
 
 def agrees(value: float, digits: str) -> bool:
@@ -332,32 +327,6 @@ def test_what_is_counted_computes_the_gradient() -> None:
     gradient = batch_gradient(backprop(neuron, x[:, None], y[:, None], squared_error))
     exact = gradient.weights[0].item(), gradient.biases[0].item()
     assert sigmoid_by_rows(0.3, -0.2, x, y) == pytest.approx(exact, rel=1e-12)
-
-
-def test_growth_is_drawn_as_recorded_beside_what_is_linear(tmp_path: Path) -> None:
-    record = tmp_path / "speed.json"
-    rows = [
-        {"work": work, "of": of, "sizes": [1, 4], "seconds": [[first, 9.0], [last, 9.0]]}
-        for work, of, first, last in [
-            ("audit", "P", 0.2, 0.8),
-            ("sketch", "P", 0.1, 0.3),
-            ("audit", "K", 0.5, 0.6),
-        ]
-    ]
-    record.write_text(json.dumps({"growth": rows}), encoding="utf-8")
-    assert vars(speed_data(record)) == {
-        "lengths": [1, 4],
-        "audit": [0.2, 0.8],
-        "sketch": [0.1, 0.3],
-    }
-    drawn = {line.get_gid(): line for line in speed().findobj(Line2D) if line.get_gid()}
-    for name, seconds in [("audit", speed_data().audit), ("sketch", speed_data().sketch)]:
-        x, y = drawn[f"{name}-grown"].get_xydata().T  # type: ignore[union-attr]
-        np.testing.assert_allclose(10**y, seconds, rtol=1e-12)
-        np.testing.assert_allclose(10**x, speed_data().lengths, rtol=1e-12)
-        linear = np.asarray(drawn[f"{name}-linear"].get_ydata())
-        np.testing.assert_allclose(np.diff(linear), np.diff(x), rtol=1e-12)
-        assert linear[0] == y[0]
 
 
 def left_over(fall: Waterfall) -> float:

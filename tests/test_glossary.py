@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from markdown import markdown
-from parsers import ROOT
+from support.pages import ROOT
 
 from sitebuild.glossary import PAGE, link_terms, terms
 

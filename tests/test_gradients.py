@@ -13,10 +13,10 @@ from autograd.extend import (  # type: ignore[import-untyped]  # as above
     defvjp,
     primitive,
 )
-from closeness import assert_close, assert_same_gradient
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Problem, problems
+from support.closeness import assert_close, assert_same_gradient
+from support.strategies import Problem, problems
 
 from gradexplain import (
     MLP,

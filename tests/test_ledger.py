@@ -7,10 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from closeness import assert_close, assert_same_gradient
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Problem, problems
+from support.closeness import assert_close, assert_same_gradient
+from support.strategies import Problem, problems
 
 from gradexplain import (
     MLP,

@@ -7,10 +7,10 @@ from math import nextafter
 
 import numpy as np
 import pytest
-from closeness import assert_close, assert_each_close
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import seeds
+from support.closeness import assert_close, assert_each_close
+from support.strategies import seeds
 
 from gradexplain import Line, covariance
 from gradexplain.arrays import Array

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from closeness import assert_close, assert_each_close
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import LOSSES, seeds, valid_targets
+from support.closeness import assert_close, assert_each_close
+from support.strategies import LOSSES, seeds, valid_targets
 
 from gradexplain import (
     Loss,

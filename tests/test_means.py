@@ -4,10 +4,10 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from closeness import assert_close
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import seeds
+from support.closeness import assert_close
+from support.strategies import seeds
 
 from gradexplain import compare_means, covariance, sigmoid
 from gradexplain.arrays import Array

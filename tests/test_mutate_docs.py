@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from doc_changes import changes
 from mutate_docs import mutants, sample
-from parsers import ROOT
+from support.doc_changes import changes
+from support.pages import ROOT
 
 FENCE = "```"
 

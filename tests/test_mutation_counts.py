@@ -15,8 +15,8 @@ from mutation_counts import (
     public_functions,
     unmutated,
 )
-from parsers import ROOT
-from survivors import listed, listed_operators
+from support.pages import ROOT
+from support.survivors import listed, listed_operators
 
 CODE = """
 def twice(x):

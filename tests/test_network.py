@@ -5,10 +5,10 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from closeness import assert_close
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import ACTIVATIONS, Problem, problems, seeds
+from support.closeness import assert_close
+from support.strategies import ACTIVATIONS, Problem, problems, seeds
 
 from gradexplain import (
     MLP,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 from gradexplain.plotting import TRUE
 from sitebuild import formulas, glossary

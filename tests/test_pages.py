@@ -6,11 +6,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from parsers import ROOT
+from support import collect
+from support.pages import ROOT
 from sybil import Document
 from sybil.example import SybilFailure
 
-import conftest
 from sitebuild.faults import faults as page_faults
 from sitebuild.faults import fence_faults, unmarked_numbers
 from sitebuild.page import Page
@@ -36,7 +36,7 @@ def failures(text: str, folder: Path) -> list[str]:
     """Run a page as the tests run it; return what each failing example says."""
     path = folder / "page.md"
     path.write_text(text, encoding="utf-8")
-    document = conftest.pages.parse(path)
+    document = collect.pages.parse(path)
     return list(_failures(document))
 
 
@@ -207,3 +207,10 @@ def test_no_description_holds_a_number_that_nothing_checks() -> None:
         [line] = re.findall(r"\A---\n(?:.*\n)*?description: (.*)\n", text)
         assert [*unmarked_numbers(Page(line))] == [], path
     assert [*unmarked_numbers(Page("it is 0.22"))] != []
+
+
+def test_the_page_that_contributing_starts_from_passes(tmp_path: Path) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [page] = re.findall(r"^````markdown\n(.*?)^````$", text, re.DOTALL | re.MULTILINE)
+    assert failures(page, tmp_path) == []
+    assert failures(page.replace("0.50<!", "0.51<!"), tmp_path) != []

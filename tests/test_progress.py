@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 from sitebuild import progress
 from sitebuild.site import Entry, Site

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import griffe
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 import gradexplain
 from sitebuild.docstrings import Docstrings, comment_above, readable

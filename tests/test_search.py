@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from parsers import ROOT
 from py_mini_racer import MiniRacer
+from support.pages import ROOT
 
 # What a browser gives the worker: messages to hear, a place to answer.
 WORKER = """

@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pytest
-from closeness import assert_close, assert_same_gradient
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Problem, problems
+from support.closeness import assert_close, assert_same_gradient
+from support.strategies import Problem, problems
 
 from gradexplain import (
     MLP,

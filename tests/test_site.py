@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from building import build
-from parsers import ROOT
+from support.building import build
+from support.pages import ROOT
 
 from sitebuild.lost import filled
 from sitebuild.site import Site
@@ -65,7 +65,7 @@ class Page(HTMLParser):
         return [value for value in found if value not in named]
 
 
-def pages(site: Path) -> Iterator[tuple[str, Page]]:
+def pages_of(site: Path) -> Iterator[tuple[str, Page]]:
     for path in sorted(site.rglob("*.html")):
         yield path.relative_to(site).as_posix(), Page(path.read_text(encoding="utf-8"))
 
@@ -116,8 +116,8 @@ def _ids(file: Path) -> frozenset[str]:
 
 
 def test_no_page_loads_anything_from_another_host(site: Path) -> None:
-    assert len(list(pages(site))) >= 6
-    for name, page in pages(site):
+    assert len(list(pages_of(site))) >= 6
+    for name, page in pages_of(site):
         assert foreign(page) == [], name
     for path in site.rglob("*.css"):
         assert foreign_in_css(path.read_text("utf-8")) == [], path
@@ -133,12 +133,12 @@ def test_no_script_holds_an_address_to_load_from(site: Path) -> None:
 
 
 def test_every_link_and_anchor_leads_somewhere_inside_the_site(site: Path) -> None:
-    for name, page in pages(site):
+    for name, page in pages_of(site):
         assert broken(name, page, site) == [], name
 
 
 def test_links_on_pages_are_relative_so_that_any_sub_path_will_do(site: Path) -> None:
-    for name, page in pages(site):
+    for name, page in pages_of(site):
         absolute = [value for value in page.links + page.loads if value.startswith("/")]
         if name == "404.html":  # it is served at any address, so it must name the site's own
             assert absolute
@@ -224,3 +224,12 @@ def test_a_warning_stops_the_build(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "nothing.md" in done.stdout + done.stderr
+
+
+def test_the_repository_s_address_comes_from_the_environment_or_is_left_out(site: Path) -> None:
+    pages = (ROOT / ".github" / "workflows" / "pages.yml").read_text("utf-8")
+    for name in ("SITE_URL", "REPO_URL", "EDIT_URI"):
+        assert f"!ENV [{name}, " in (ROOT / "mkdocs.yml").read_text("utf-8")
+        assert f"          {name}: " in pages
+    for name, page in pages_of(site):
+        assert [link for link in page.links if "/edit/" in link] == [], name

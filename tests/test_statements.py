@@ -7,7 +7,7 @@ import alter
 import check
 import coq
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 from sitebuild.page import Page
 from sitebuild.statements import asked_for, digest, fill_statements, statement

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 from sitebuild.steps import ALL, left_out
 
@@ -25,6 +25,7 @@ PLANTED = {
     "scripts": ("index.html", "assets/figures/figure.js", "assets/figures/other.js"),
     "sheet": ("index.html", "</head>", '<link rel="stylesheet" href="x.css"></head>'),
     "dialog": ("index.html", 'role="dialog" aria-label="Search"', 'role="dialog"'),
+    "source": ("index.html", "</h1>", '</h1><a data-md-component="source"></a>'),
     "security": ("index.html", 'http-equiv="Content-Security-Policy"', 'name="policy"'),
 }
 

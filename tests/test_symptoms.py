@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from parsers import ROOT
+from support.pages import ROOT
 
 from gradexplain.audit.tell.words import TITLES
 

@@ -14,14 +14,14 @@ import sympy  # type: ignore[import-untyped]  # it has no types
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
-from searches import (
+from support.searches import (
     Function,
     level_data_sets,
     level_pair,
     level_pair_in_the_plane,
     slope,
 )
-from strategies import seeds
+from support.strategies import seeds
 
 from gradexplain import compare_means, relu, sigmoid
 from gradexplain.arrays import Array

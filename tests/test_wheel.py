@@ -11,21 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from parsers import ROOT
 from release.run import dependencies, package_tests, tools
 from release.version import faults
+from support.pages import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 VERSION = PROJECT["version"]
 Files = dict[str, bytes]
 
 
-def built(source: Path, folder: Path, epoch: str = "1700000000") -> tuple[Path, Path]:
-    """Build the source archive and the wheel of `source`; return their paths."""
+def built(source: Path, folder: Path, epoch: str = "1700000000", **known: str) -> tuple[Path, Path]:
+    """Build the source archive and the wheel of `source`, at addresses that are known or not."""
+    unknown = {"GITHUB_REPOSITORY", "SITE_URL"}
+    clean = {name: value for name, value in os.environ.items() if name not in unknown}
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-d", str(folder)],
         cwd=source,
-        env={**os.environ, "SOURCE_DATE_EPOCH": epoch},
+        env=clean | {"SOURCE_DATE_EPOCH": epoch} | known,
         check=True,
         capture_output=True,
     )
@@ -144,6 +146,30 @@ def test_the_wheel_says_what_it_needs(archives: tuple[Path, Path]) -> None:
     assert held[f"{info}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
     commands = held[f"{info}/entry_points.txt"].decode()
     assert commands == "[console_scripts]\ngradexplain = gradexplain.audit.cli:main\n"
+
+
+def test_addresses_that_are_known_are_in_the_metadata_and_no_others(
+    archives: tuple[Path, Path], tmp_path: Path
+) -> None:
+    name = f"gradexplain-{VERSION}.dist-info/METADATA"
+    plain = contents(archives[1])[name].decode()
+    assert "Project-URL" not in plain
+    assert plain.endswith((ROOT / "README.md").read_text("utf-8"))
+    known = {"GITHUB_REPOSITORY": "someone/here", "SITE_URL": "https://example.org/"}
+    told = contents(built(ROOT, tmp_path, **known)[1])[name].decode()
+    assert re.findall(r"^Project-URL: (.*)$", told, re.MULTILINE) == [
+        "Documentation, https://example.org/",
+        "Source, https://github.com/someone/here",
+        "Issues, https://github.com/someone/here/issues",
+    ]
+    assert "pip install gradexplain\n" in told
+    tree = f"https://github.com/someone/here/{{}}/v{VERSION}/"
+    links = re.findall(r"\]\(([^)]*)\)", told)
+    assert len(links) > 5
+    assert all(link.startswith((tree.format("blob"), tree.format("raw"))) for link in links)
+    assert f"({tree.format('raw')}docs/assets/pairing.svg)" in told
+    paths = [link.split(f"/v{VERSION}/")[1] for link in links]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_the_source_archive_holds_all_that_git_does(unpacked: Path) -> None:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
-from parsers import ROOT
+from support.pages import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 Workflow = dict[Any, Any]

@@ -3,16 +3,14 @@
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from browser.server import serve
+from browser.site import SITE, addresses
 
-SITE = Path(__file__).parents[2] / "site"
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -21,20 +19,6 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-def places() -> list[str]:
-    """Return each page's whole address, from the site map; the home page's is the first."""
-    site_map = SITE / "sitemap.xml"
-    if not site_map.is_file():
-        pytest.exit("site/ must be built before it is tested in a browser: make build", 1)
-    named = ET.parse(site_map).iterfind(".//{*}loc")  # noqa: S314 - MkDocs wrote it
-    return sorted(place.text or "" for place in named)
-
-
-def addresses() -> list[str]:
-    """Return each page's address below the home page's, which is empty."""
-    return [place.removeprefix(places()[0]) for place in places()]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 
 import pytest
-from parsers import ROOT
 from playwright.sync_api import Page, expect
+from support.pages import ROOT
 
 from browser.checks import Watch, accessibility, figure_texts
 from browser.moves import Moved, read

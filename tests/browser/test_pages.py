@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from browser.checks import Watch, accessibility, figure_texts, resize, sideways, weight
-from browser.conftest import SITE, places
 from browser.server import serve
+from browser.site import SITE, places
 
 Blank = Callable[..., Page]
 in_both_palettes = pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doc_changes import changes
-from survivors import listed
+from support.doc_changes import changes
+from support.survivors import listed
 
 from sitebuild.page import Block, Mark, Page
 from sitebuild.proof import is_rounding, proof_block

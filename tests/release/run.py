@@ -21,8 +21,9 @@ ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 RESOLUTIONS = ("lowest", "newest")
 PLACES = ("FIND_LINKS", "EXTRA_INDEX_URL")
-#: What is no part of the wheel, and what its run-time dependencies do not bring.
-ABSENT = ("bench", "field", "release", "sitebuild", "gradexplain.plotting", "matplotlib", "yaml")
+#: What is no part of the wheel, and what its run-time dependencies do not bring along.
+ABSENT = ("bench", "field", "proof", "release", "sitebuild")
+NOT_BROUGHT = ("gradexplain.plotting", "matplotlib", "yaml")
 
 
 def main() -> None:
@@ -130,6 +131,7 @@ def copy_tests(folder: Path) -> None:
     folder.mkdir()
     for path in [*TESTS.glob("*.py"), *(TESTS / "release").glob("[ip]*.*")]:
         shutil.copy(path, folder)
+    shutil.copytree(TESTS / "support", folder / "support")
 
 
 def package_tests(folder: Path) -> list[str]:
@@ -139,14 +141,17 @@ def package_tests(folder: Path) -> list[str]:
 
 def is_of_the_package(path: Path) -> bool:
     """Tell whether neither the file, nor a file here that it imports, imports what is absent."""
-    return not any(f"{one}.".startswith(f"{name}.") for one in reach(path) for name in ABSENT)
+    return not any(
+        f"{one}.".startswith(f"{name}.") for one in reach(path) for name in ABSENT + NOT_BROUGHT
+    )
 
 
 @cache
 def reach(path: Path) -> frozenset[str]:
     """Return the modules that a file imports at its top, also by way of the files beside it."""
     names = set(_imported(ast.parse(path.read_text(encoding="utf-8")).body))
-    beside = [path.with_name(f"{name}.py") for name in names]
+    folder = path.parent.parent if path.parent.name == "support" else path.parent
+    beside = [folder.joinpath(*name.split(".")).with_suffix(".py") for name in names]
     return frozenset(names.union(*(reach(other) for other in beside if other.is_file())))
 
 

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tree import BUILT_IN, INDEX, MINUS_ONE, ONE, Node, Symbols, Tokens, add, multiply, power
+from proof.tree import BUILT_IN, INDEX, MINUS_ONE, ONE, Node, Symbols, Tokens, add, multiply, power
 
 _TOKEN = re.compile(
     r"\s+|\\(?:left|right)[()\[\]]|\\mathrm\{(?:E|Var|Cov)\}|\\text\{[^{}]*\}|\\[a-zA-Z]+|\\[^a-zA-Z]"

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import combinations, permutations
 
-from meaning import ALGEBRA, equal, mean
-from tree import INDEX, MINUS_ONE, ONE, Node, Symbol, Symbols, add, multiply, power, rebuilt
+from proof.meaning import ALGEBRA, equal, mean
+from proof.tree import INDEX, MINUS_ONE, ONE, Node, Symbol, Symbols, add, multiply, power, rebuilt
 
 Rule = Callable[[Node, Node, Symbols], bool]
 LINEARITY = frozenset({"linearity"})

@@ -19,8 +19,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from latex import read, shown, split, tokens
-from tree import INDEX, Symbol, Symbols, Tokens, names
+from proof.latex import read, shown, split, tokens
+from proof.tree import INDEX, Symbol, Symbols, Tokens, names
 
 KINDS = {
     "data": "data",

@@ -21,7 +21,7 @@ from sitebuild.proof import is_rounding, proof_block
 if TYPE_CHECKING:
     from doctest import Example as Prompt
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def parse_blocks(document: Document) -> Iterator[Region]:

@@ -6,16 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alterations import alterations
-from derivations import declaration, parse_derivations
-from latex import shown, tokens
-from parsers import ROOT, parse_blocks
-from rules import RULES
+from support.alterations import alterations
+from support.collect import pages
+from support.pages import ROOT, parse_blocks
 from sybil import Document
 from sybil.example import SybilFailure
 
-from conftest import pages
-from proofs import derivation_faults, identity_faults, number_faults, rule_fault, steps, value_fault
+from proof.derivations import declaration, parse_derivations
+from proof.latex import shown, tokens
+from proof.proofs import (
+    derivation_faults,
+    identity_faults,
+    number_faults,
+    rule_fault,
+    steps,
+    value_fault,
+)
+from proof.rules import RULES
 from sitebuild.numbers import link_numbers
 from sitebuild.page import Display, Page
 

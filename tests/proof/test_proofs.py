@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from rules import RULES
 
-from proofs import derivation_faults, identity_faults, number_faults
+from proof.proofs import derivation_faults, identity_faults, number_faults
+from proof.rules import RULES
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
-from declared import declared
-from latex import read, shown, split, tokens
-from meaning import Meaning, equal, pairs
-from rules import applied, defined
-from tree import MINUS_ONE, ZERO, Node, Symbol, Symbols, Tokens, multiply, names
+
+from proof.declared import declared
+from proof.latex import read, shown, split, tokens
+from proof.meaning import Meaning, equal, pairs
+from proof.rules import applied, defined
+from proof.tree import MINUS_ONE, ZERO, Node, Symbol, Symbols, Tokens, multiply, names
 
 RELATIONS = ("=", r"\neq", r"\approx", "<", ">", r"\leq", r"\geq")
 EXACT, ROUGH = 1e-9, 0.1  # errors allowed, as parts of the larger side

@@ -30,10 +30,16 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from parsers import at, failure
+from support.pages import at, failure
 from sybil import Document, Example, Region
 
-from proofs import definition_faults, derivation_faults, identity_faults, number_faults, values
+from proof.proofs import (
+    definition_faults,
+    derivation_faults,
+    identity_faults,
+    number_faults,
+    values,
+)
 from sitebuild.page import Display, Mark, Page
 from sitebuild.proof import proof_block
 

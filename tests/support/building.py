@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from parsers import ROOT
+from support.pages import ROOT
 
 
 def build(folder: Path, site_url: str) -> Path:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from rules import RULES
+from proof.rules import RULES
 
 _TOKEN = re.compile(r"\\text\{[^{}]*\}|\\[a-zA-Z]+|\\[^a-zA-Z\s]|[A-Za-z]{2,}|\d|:=|[^\s]")
 _NOTHING = re.compile(r"\\[,;:! ]|\\quad|\\(?:true|averaged|gap)")  # spaces and colours

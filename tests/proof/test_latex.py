@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from declared import declared
-from latex import read, shown, tokens
-from proofs import derivation_faults, value_fault
+
+from proof.declared import declared
+from proof.latex import read, shown, tokens
+from proof.proofs import derivation_faults, value_fault
 
 UNREADABLE = [
     (r"\frac{1}{N} \sum_i x_i", "i stands where { should"),

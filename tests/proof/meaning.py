@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import sympy  # type: ignore[import-untyped]  # it has no types
 from sympy.matrices.exceptions import ShapeError  # type: ignore[import-untyped]  # as above
-from tree import BUILT_IN, INDEX, MINUS_ONE, Node, Symbol, Symbols, multiply, names
-from tree import add as sum_of
+
+from proof.tree import BUILT_IN, INDEX, MINUS_ONE, Node, Symbol, Symbols, multiply, names
+from proof.tree import add as sum_of
 
 Bound = Mapping[str, Any]  # examples by letter, "" for a mean's own; values by argument's name
 EVERYTHING = frozenset({"definitions", "derivatives", "means"})
