@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from textwrap import dedent
 
-from sitebuild.page import Page
+from sitebuild.page import INFO, Page
 from sitebuild.proof import mark_fault
 
 LANGUAGES = ("python", "sh", "console", "text", "yaml", "toml", "json")
-_INFO = re.compile(r'(?P<language>\w+)(?: +\w+="[^"]*")*')
 _IN_PROSE = re.compile(r"\d+(?:\.\d+)+|(?<!\w)\d+e[-−+]?\d+|(?<![\w.])(?:\.\d+|\d+(?!\w))")
 _STATEMENTS_ONLY_PYTHON_HAS = re.compile(
     r"^\s*(?:>>>|import \w|from [\w.]+ import |(?:def|class) \w+.*:$)", re.MULTILINE
@@ -65,9 +64,11 @@ def fence_faults(page: Page) -> Iterator[tuple[int, str]]:
 
 
 def _fence_fault(info: str, body: str) -> str:
-    match = _INFO.fullmatch(info.rstrip())
+    match = INFO.fullmatch(info.rstrip())
     if match is None or match["language"] not in LANGUAGES:
         return f'the fence "{info}" must be one of {", ".join(LANGUAGES)}, then name="value" pairs'
+    if match["place"] and match["language"] != "python":
+        return f'the fence "{info}" must be Python if it needs PyTorch'
     if match["language"] == "python":
         return _doctest_fault(body) if body.startswith(">>>") else ""
     if _is_python(body, match["language"]):

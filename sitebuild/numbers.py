@@ -63,6 +63,9 @@ def _opening(page: str, block: Block, name: str) -> str:
     """Return the fence's first line with an id, and doctests coloured as such."""
     first_line = page[block.start : block.body_start]
     language = "pycon" if block.is_doctest else "python"
+    first_line = (
+        first_line.replace(f"python {block.place}", "python", 1) if block.place else first_line
+    )
     return re.sub(
         r"(`{3,}|~{3,})python *([^\n]*)", rf"\1{{ .{language} #{name} \2 }}", first_line, count=1
     )

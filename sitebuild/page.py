@@ -41,6 +41,8 @@ _PIECE = re.compile(
     "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PIECES.items()),
     re.DOTALL | re.MULTILINE,
 )
+#: A fence's first line: its language, where its code runs if that is not here, its attributes.
+INFO = re.compile(r'(?P<language>\w+)(?P<place> torch(?:run=\d+)?)?(?: +\w+="[^"]*")*')
 _NO_LINKS = re.compile(
     r"^[ \t]*#.*$"  # headings
     r"|^[ \t]*(?:!!!|\?\?\?|===).*$"  # titles of admonitions, details and tabs
@@ -60,6 +62,7 @@ class Block:
     line: int
     code: str
     visible: bool
+    place: str = ""  # "torch" or "torchrun=2" where it needs PyTorch: the field's tests run it
 
     @property
     def is_doctest(self) -> bool:
@@ -184,6 +187,7 @@ class Page:
             line=self.line(piece.start()),
             code=dedent(piece[body]),
             visible=body == "body",
+            place=_place(piece["info"] or ""),
         )
 
     def _displays(self) -> Iterator[tuple[re.Match[str], Span]]:
@@ -208,3 +212,8 @@ def edited(text: str, edits: list[tuple[int, int, str]]) -> str:
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     return text
+
+
+def _place(info: str) -> str:
+    match = INFO.fullmatch(info.rstrip())
+    return (match["place"] or "").strip() if match else ""

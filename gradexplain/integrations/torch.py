@@ -1,228 +1,274 @@
-"""Record one accumulation step of a PyTorch loop, then audit it.
+"""Ask each loss of a PyTorch loop how much it counts.
 
-    from gradexplain.integrations.torch import record
+    from gradexplain.integrations.torch import watch
 
-    with record(model) as step:
+    with watch(model, optimizer) as step:  # one accumulation step
         for batch in micro_batches:
-            (mean_loss(model, batch) / len(micro_batches)).backward()
+            loss = step.tap(mean_loss(model, batch), targets=n_targets(batch))
+            (loss / K).backward()  # your lines, unchanged
         optimizer.step()
-    loss = lambda batch: mean_loss(model, batch)
-    print(step.audit(loss, micro_batches, counts))
+    step.report().check()
 
-The loop stays as it is. Its gradient is read where the optimiser takes it, unscaled and clipped.
-The parts are computed again afterwards, at the loop's weights and with its random numbers, and
-must point where its backward passes pointed.
+The gradient that arrives at a micro-batch's mean loss is the weight that the loop gives it. What
+each backward pass adds is compared with what the optimizer is handed, so gradients that are lost,
+left over, scaled or clipped on the way are seen, too. Nothing is computed again.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from gradexplain.audit import Report, audit_accumulation
-from gradexplain.integrations.torch_state import (
-    State,
-    copied,
-    modes,
-    random_state,
-    set_random_state,
-)
+from gradexplain.audit.tap.judged import judged
+from gradexplain.audit.tap.seen import Seen
+from gradexplain.audit.tell.report import Report
+from gradexplain.integrations.torch_clips import clips_seen
+from gradexplain.integrations.torch_passes import Pass, Passes
+from gradexplain.integrations.torch_path import Path
+from gradexplain.integrations.torch_readers import Readers
+from gradexplain.integrations.torch_seen import seen_by
+from gradexplain.integrations.torch_taps import Taps, untapped
+from gradexplain.integrations.torch_workers import rank, together
 
-Gradient = dict[str, Tensor | None]
-APART = 1e-3  # a part this far, of its length, from its backward pass's direction is another's
-HALF_APART = 0.05  # the same in half precision
-HALVES = ("bfloat16", "float16")
+Models: TypeAlias = nn.Module | Sequence[nn.Module]
+_SHARDED = "DTensor", "FlatParameter"
 
 
 @contextlib.contextmanager
-def record(model: nn.Module, scaler: Any = None) -> "Iterator[Step]":  # noqa: ANN401 - torch's
-    """Watch one accumulation step, its optimiser's step included, then `audit` what it yields.
+def watch(
+    model: Models,
+    optimizer: Any = None,  # noqa: ANN401 - any optimizer
+    *,
+    expect: str | Iterable[float] = "target",
+    path: bool = True,
+    clipped: bool = False,
+) -> "Iterator[Step]":
+    """Watch one accumulation step, from its first forward pass to its optimizer's step.
 
-    It holds copies of the weights and of K + 1 gradients, these on the CPU.
+    Under `torch.distributed` each worker runs the same lines.
 
     Args:
-        model: the module that the loop calls, in one process.
-        scaler: the loop's `torch.amp.GradScaler`, if it has one.
+        model: the module whose parameters are trained, or several.
+        optimizer: the optimizer whose step it is, or several. Without one, the first step of each
+            optimizer that holds any of the parameters.
+        expect: which mean is intended: "target" (every target alike), "part" (every tapped loss
+            alike), or a weight for each tapped loss, in order.
+        path: whether to follow the gradients to the optimizer. Without, half a percent of a step's
+            time is the cost, and what becomes of a gradient after its backward pass stays unseen.
+        clipped: whether a common factor is a clip of your own. Calls of `clip_grad_norm_` and
+            `clip_grad_value_` are seen without it.
 
     Raises:
-        ValueError: several processes train together: each of them sees its own parts only.
+        TypeError: the model is no module.
+        ValueError: it has no parameter to train, its parameters are sharded, an optimizer holds
+            none of them or steps a second time inside the window, or `expect` is unknown.
     """
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    workers = torch.distributed.get_world_size() if distributed else 1
-    if workers > 1:
-        raise ValueError(
-            f"record needs all parts in one process, not {workers}: let each worker sketch its own"
-        )
-    step = Step(model, scale=1.0 if scaler is None else float(scaler.get_scale()))
-    with contextlib.ExitStack() as hooks:
-        for name, weight in model.named_parameters():
-            if weight.requires_grad:
-                hooks.callback(weight.register_hook(step.adder(name)).remove)
-        hooks.callback(model.register_forward_pre_hook(step.enter).remove)
-        hooks.callback(register_optimizer_step_pre_hook(step.hand_over).remove)
+    passes = Passes()
+    parameters = _trained(model)
+    _concerned(_listed(optimizer), parameters)
+    way = Path(parameters, _listed(optimizer), passes, sketching=path)
+    step = Step(model, parameters, passes, way, expect=_checked(expect), clipped=clipped)
+    with step.watched(), way.watched(), clips_seen(way.clipped):
         yield step
 
 
-@dataclass
-class Pass:
-    """One backward pass: the random state before its forward pass, and what it added."""
-
-    random: list[Tensor]
-    added: dict[str, Tensor] = field(default_factory=dict)
-
-
 class Step:
-    """What `record` saw of one accumulation step."""
+    """One accumulation step, as `watch` sees it."""
 
-    def __init__(self, model: nn.Module, scale: float) -> None:
-        """Copy the weights, and the gradients that are there already."""
-        self.model, self.scale = model, scale
-        self.start = State(model)
-        self.held = {name: copied(g) for name, g in self.start.gradients.items() if g is not None}
-        self.passes: list[Pass] = []
-        self.handed: Gradient = {}
-        self.troubles: list[str] = []
-        self.arithmetic: str | None = None
-        self._random, self._forwarded = self.start.random, False
-
-    def enter(self, *_: object) -> None:
-        """Before a forward pass: note the random state, the modes and autocast."""
-        device = next(self.model.parameters()).device.type
-        if torch.is_autocast_enabled(device):
-            self.arithmetic = str(torch.get_autocast_dtype(device)).removeprefix("torch.")
-        if not self._forwarded:
-            self._random, self._forwarded = random_state(), True
-            self.start.modes = modes(self.model)
-
-    def adder(self, name: str) -> Callable[[Tensor], None]:
-        """Return a hook that keeps what each backward pass adds to one parameter."""
-
-        def add(gradient: Tensor) -> None:
-            # A forward pass since, or this parameter once more: another backward pass has begun.
-            if self._forwarded or not self.passes or name in self.passes[-1].added:
-                self.passes.append(Pass(self._random))
-                self._random, self._forwarded = random_state(), False
-            self.passes[-1].added[name] = copied(gradient)
-
-        return add
-
-    def hand_over(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
-        """Before an optimiser's step: keep the gradients that it is about to use."""
-        names = {id(weight): name for name, weight in self.model.named_parameters()}
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        mine = {names[id(w)]: w.grad for w in weights if id(w) in names}
-        if mine and not self.passes:
-            self.troubles.append("its step came before any backward pass (the loop in a closure?)")
-        if mine.keys() & self.handed.keys():
-            self.troubles.append("the optimiser took more than one step")
-        self.handed |= {n: None if g is None else copied(g) for n, g in mine.items()}
-
-    def audit(
+    def __init__(
         self,
-        loss: Callable[[Any], Tensor],
-        micro_batches: Iterable[Any],
-        counts: Iterable[float],
-        full: Any = None,  # noqa: ANN401 - whatever `loss` takes
-        **options: Any,  # noqa: ANN401 - as audit_accumulation has them
-    ) -> Report:
-        """Compute the parts again, and audit what the optimiser was handed.
+        model: Models,
+        parameters: Mapping[str, Tensor],
+        passes: Passes,
+        path: Path,
+        **judging: Any,  # noqa: ANN401 - as `watch` has them
+    ) -> None:
+        """Begin with nothing seen; `watch` makes it."""
+        self._modules = _modules(model)
+        self._names = {id(weight): name for name, weight in parameters.items()}
+        self._passes, self._path, self._judging = passes, path, judging
+        self._taps = Taps(passes)
+        self._readers = Readers(_listed(model), self._names)
+        path.forget = self._taps.forget
 
-        Afterwards the model, its gradients and the random state are what they were before.
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Follow the backward passes, and what the models return; `watch` does it."""
+        with self._passes.watched(self._begin, self._end), self._readers.watched():
+            yield
+
+    def tap(
+        self,
+        loss: Tensor,
+        targets: Any = None,  # noqa: ANN401 - a number, or a mask
+        term: str = "loss",
+        weight: float | None = None,
+        reduction: str = "mean",
+    ) -> Tensor:
+        """Return the loss, its values unchanged; what arrives at it in backward passes is read.
+
+        Use what it returns from there on, before any mask and any division.
 
         Args:
-            loss: a micro-batch's own mean loss, with autocast where the loop has it.
-            micro_batches: those of the recorded step, in order.
-            counts: how many targets each micro-batch's mean is over.
-            full: the step's micro-batches as one batch that `loss` can take; not with dropout.
-            options: passed on to `audit_accumulation`.
+            loss: a micro-batch's mean loss; or its sum; or an unreduced one, a loss per target.
+            targets: how many targets the mean or sum is over; or which count, a mask. An unreduced
+                loss needs none: its targets of weight 0 are taken for padding.
+            term: which term of the objective it is; each is judged separately.
+            weight: the total weight that the term is meant to have. "loss" has 1; for other terms
+                without one, the proportions between micro-batches are judged.
+            reduction: "sum" if a scalar loss is a sum over its targets.
 
         Raises:
-            ValueError: no optimiser step was recorded, or more than one; there are not as many
-                micro-batches as backward passes; a micro-batch's gradient is not what its backward
-                pass added; or `full` is given for a loss that draws random numbers.
+            TypeError: `loss` is no tensor.
+            ValueError: it does not depend on any parameter, or what is said of it makes no sense.
         """
-        batches = list(micro_batches)
-        self._check(len(batches))
-        now, notes = State(self.model), list(self._notes(full))
-        try:
-            self.start.restore(self.model)
-            parts = [self._part(loss, batches, k) for k in range(len(batches))]
-            if any(random for _, random in parts):
-                notes.append("the loss draws random numbers: its parts were given the loop's own")
-                if full is not None:
-                    raise ValueError(
-                        "full must be left out, for the loss draws random numbers (dropout?): "
-                        "one batch would draw others than its parts"
-                    )
-            whole = None if full is None else self._gradient(loss, full)
-        finally:
-            now.restore(self.model)
-        if any(gradient.any() for gradient in self.held.values()):
-            held = {name: self.held.get(name) for name in self.handed}
-            options["extra"] = {"gradients held before": held, **(options.get("extra") or {})}
-        options.setdefault("arithmetic", self.arithmetic)
-        report = audit_accumulation(
-            self.handed, [g for g, _ in parts], counts=counts, full=whole, **options
+        if not isinstance(loss, Tensor):
+            raise TypeError(f"loss must be a tensor, not {type(loss).__name__}")
+        if reduction not in {"mean", "sum"}:
+            raise ValueError(f'reduction must be "mean" or "sum", not {reduction!r}')
+        if not torch.is_grad_enabled():
+            return loss  # evaluation, or the first run of a reentrant checkpoint
+        if not loss.requires_grad:
+            raise ValueError("loss must depend on the parameters, but it requires no gradient")
+        count, mask = _counted(loss, targets)
+        if count is None and loss.ndim == 0 and self._judging["expect"] == "target":
+            raise ValueError(
+                "targets must be given for a scalar loss: how many targets its mean is over; or "
+                'watch with expect="part", if every micro-batch is meant to count alike'
+            )
+        return self._taps.tap(
+            loss, term=term, weight=weight, count=count, mask=mask, summed=reduction == "sum"
         )
-        return replace(report, notes=(*report.notes, *notes))
 
-    def _check(self, K: int) -> None:
-        if not self.handed:
-            self.troubles = ["no optimiser took one (a scaler skips it where it meets infinity)"]
-        if self.troubles:
-            raise ValueError(f"record must see one accumulation step, but {self.troubles[0]}")
-        if len(self.passes) != K:
+    def report(self) -> Report:
+        """Return what the step's losses weigh, against what they should.
+
+        Under `torch.distributed` it is collective: each worker calls it, and gets the same report,
+        which worker 0 prints.
+
+        Raises:
+            ValueError: no optimizer stepped, or nothing was tapped.
+            RuntimeError: a worker did not come within a minute, or raised an error itself.
+        """
+        found = together(self._seen, lambda everyone: judged(everyone, **self._judging))
+        return replace(found, quiet=rank() > 0)
+
+    def _begin(self, one: Pass, roots: Sequence[Any]) -> None:
+        one.untapped = untapped(roots, self._names)
+        if not self._taps.made:
+            self._readers.begin(one, roots)
+
+    def _end(self, one: Pass) -> None:
+        self._readers.end(one)
+
+    def _seen(self) -> Seen:
+        taps = self._taps.made
+        if taps:
+            return seen_by(taps, self._path, self._coupled(), ())
+        found = seen_by(self._readers.made, self._path, self._coupled(), self._readers.not_read)
+        read = {one for tap in found.taps for one in tap.read}
+        past = {one: name for one, name in found.untapped.items() if one not in read}
+        return replace(found, untapped=past)  # what is read, is read on every way
+
+    def _coupled(self) -> tuple[str, ...]:
+        """Name the layers that normalize a batch by its own statistics."""
+        normed = ((n, m) for n, m in self._modules if isinstance(m, _BatchNorm) and m.training)
+        return tuple(f"{name or 'the model'} ({type(m).__name__})" for name, m in normed)
+
+
+def _counted(loss: Tensor, targets: Any) -> tuple[float | Tensor | None, Tensor | None]:  # noqa: ANN401 - checked
+    """Return the count of targets, and which they are."""
+    if targets is None:
+        return None, None
+    if isinstance(targets, Tensor) and targets.dtype == torch.bool:
+        if loss.ndim and targets.shape != loss.shape:
             raise ValueError(
-                f"micro_batches must be as many as the backward passes, {len(self.passes)}, not {K}"
+                f"targets must have the loss's shape, {tuple(loss.shape)}, "
+                f"not {tuple(targets.shape)}"
             )
+        return targets.sum(), targets.detach() if loss.ndim else None
+    if isinstance(targets, Tensor) and targets.ndim == 0:
+        return targets.detach(), None
+    try:
+        count = float(targets)
+    except (TypeError, ValueError):
+        raise TypeError(
+            "targets must be a number, or a mask of those that count (labels != -100), "
+            f"not {type(targets).__name__}"
+        ) from None
+    if not 0 <= count < float("inf"):
+        raise ValueError(f"targets must be finite and at least 0, not {count:g}")
+    return count, None
 
-    def _part(self, loss: Callable[[Any], Tensor], batches: list[Any], k: int) -> Any:  # noqa: ANN401
-        """Return the k-th part, and whether it drew random numbers."""
-        seen = self.passes[k]
-        set_random_state(seen.random)
-        part = self._gradient(loss, batches[k])
-        random = not all(map(torch.equal, seen.random, random_state()))
-        apart = _apart(part, seen.added)
-        if apart > (HALF_APART if self.arithmetic in HALVES else APART):
+
+def _checked(expect: object) -> object:
+    """Return what is expected: "target", "part", or weights.
+
+    Raises:
+        ValueError: it is another word, or no weights.
+    """
+    wanted = 'expect must be "target", "part" or a weight for each tapped loss'
+    if isinstance(expect, str) and expect not in {"target", "part"}:
+        raise ValueError(f"{wanted}, not {expect!r}")
+    if isinstance(expect, str):
+        return expect
+    try:
+        return [float(weight) for weight in expect]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise ValueError(f"{wanted}, not {expect!r}") from None
+
+
+def _concerned(optimizers: Sequence[Any], parameters: Mapping[str, Tensor]) -> None:
+    """Check that each optimizer holds some of the parameters.
+
+    Raises:
+        ValueError: one holds none.
+    """
+    known = {id(weight) for weight in parameters.values()}
+    for one in optimizers:
+        groups = getattr(one, "param_groups", ())
+        if not any(id(weight) in known for group in groups for weight in group["params"]):
             raise ValueError(
-                f"micro_batches[{k}] must give the gradient that backward pass {k} added, but its "
-                f"direction is {apart:.2g} of a length off: other data, another loss, or randomness"
+                "optimizer must hold some of the model's parameters that require a gradient, "
+                f"but {type(one).__name__} holds none of them"
             )
-        return part, random
-
-    def _gradient(self, loss: Callable[[Any], Tensor], batch: Any) -> Gradient:  # noqa: ANN401
-        for weight in self.model.parameters():
-            weight.grad = None
-        (loss(batch) * self.scale).backward()  # float16 would lose small gradients unscaled
-        found = {n: w.grad for n, w in self.model.named_parameters() if n in self.handed}
-        return {n: None if g is None else copied(g) / self.scale for n, g in found.items()}
-
-    def _notes(self, full: object) -> Iterator[str]:
-        training = self.start.modes
-        layers = dict(self.model.named_modules())
-        normed = [n for n, m in layers.items() if isinstance(m, _BatchNorm) and training[n]]
-        if normed and full is None:
-            yield (
-                f"{normed[0]} normalises each part by its own statistics, so even the parts' mean "
-                "is not the whole batch's gradient: give full to see how far off"
-            )
-        if self.scale != 1:
-            yield f"the gradient was read after the scaler had divided by {self.scale:g}"
 
 
-def _apart(part: Gradient, added: dict[str, Tensor]) -> float:
-    """Return how far a part is from the nearest multiple of what was added, over its length."""
-    pairs = [
-        (g.double(), added[n].double()) for n, g in part.items() if g is not None and n in added
-    ]
-    along = sum(float((g * a).sum()) for g, a in pairs)
-    own = sum(float((g * g).sum()) for g, _ in pairs)
-    other = sum(float((a * a).sum()) for _, a in pairs)
-    if own == 0 or other == 0:
-        return float(own != other)
-    return max(0.0, 1 - along**2 / (own * other)) ** 0.5
+def _trained(model: Models) -> dict[str, Tensor]:
+    """Return the parameters that are trained, by name.
+
+    Raises:
+        TypeError: the model is no module.
+        ValueError: there is none, or they are sharded.
+    """
+    several = len(_listed(model)) > 1
+    found: dict[str, Tensor] = {}
+    for k, one in enumerate(_listed(model)):
+        if not isinstance(one, nn.Module):
+            raise TypeError(f"model must be a module, or several, not {type(one).__name__}")
+        named = one.named_parameters()
+        prefix = f"{k}." if several else ""
+        found |= {prefix + name: weight for name, weight in named if weight.requires_grad}
+    if not found:
+        raise ValueError("model must have a parameter that requires a gradient")
+    kinds = {type(weight).__name__ for weight in found.values()}
+    if kinds.intersection(_SHARDED):
+        raise ValueError(
+            f"model must hold whole parameters, but they are sharded ({', '.join(sorted(kinds))}): "
+            "let each worker sketch its shards, and audit the sum of the sketches"
+        )
+    return found
+
+
+def _modules(model: Models) -> list[tuple[str, nn.Module]]:
+    return [named for one in _listed(model) for named in one.named_modules()]
+
+
+def _listed(given: Any) -> list[Any]:  # noqa: ANN401 - one or several
+    if given is None:
+        return []
+    return list(given) if isinstance(given, (list, tuple)) else [given]

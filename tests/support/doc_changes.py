@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from sitebuild.page import Block, Mark, Page
+from sitebuild.proof import proof_block
 
 _SIGNS = {"+": "-", "-": "+", "−": "+"}
 _OPERATORS = {"*": "/", "/": "*", "**": "*", "//": "/", "%": "*", "@": "*", "&": "|", "|": "&"}
@@ -70,18 +71,30 @@ class _Piece:
                     yield Change(start, start + len(symbol[0]), after)
 
 
-def changes(page: str) -> list[Change]:
-    """Return every change of the page, in page order."""
+def changes(page: str, place: str = "") -> list[Change]:
+    """Return every change of the page, in page order; of what runs at this place only."""
     source = Page(page)
-    pieces = [piece for block in source.blocks for piece in _of_block(page, block)]
-    pieces += [piece for mark in source.marks for piece in _of_mark(page, mark)]
+    here = [block for block in source.blocks if block.place == place]
+    pieces = [piece for block in here for piece in _of_block(page, block)]
+    shown = [mark for mark in source.marks if _proved_at(mark, source) == place]
+    pieces += [piece for mark in shown for piece in _of_mark(page, mark)]
+    if place:
+        return sorted(change for piece in pieces for change in piece.changes())
     for found in _DECLARED.finditer(page):
         pieces.append(_Piece(found["symbols"], _span(found, "symbols"), _IN_OUTPUT))
         pieces.append(
             _Piece(found["formula"], _span(found, "formula"), _IN_FORMULA, _without_rule_names)
         )
-    lost_signs = [Change(mark.start, mark.start, "−") for mark in source.marks if _unsigned(mark)]
+    lost_signs = [Change(mark.start, mark.start, "−") for mark in shown if _unsigned(mark)]
     return sorted([*lost_signs, *(change for piece in pieces for change in piece.changes())])
+
+
+def _proved_at(mark: Mark, source: Page) -> str:
+    """Return where a computed number is checked: an ill-formed one where most are."""
+    try:
+        return proof_block(mark, source.blocks).place
+    except ValueError:
+        return ""
 
 
 def _of_block(page: str, block: Block) -> Iterator[_Piece]:

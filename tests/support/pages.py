@@ -25,9 +25,15 @@ ROOT = Path(__file__).parents[2]
 
 
 def parse_blocks(document: Document) -> Iterator[Region]:
-    """Yield each Python block, or each prompt of it where outputs are compared."""
+    """Yield each Python block, or each prompt of it where outputs are compared.
+
+    What needs PyTorch is compiled here, and run by the tests of the field.
+    """
     page = Page(document.text)
     for block in page.blocks:
+        if block.place:
+            yield Region(block.start, block.end, Lexeme(block.source, 0, 0), _compiles)
+            continue
         prompts = list(_prompts(page.text, block))
         yield from prompts or [_code(block)]
 
@@ -40,11 +46,12 @@ def parse_numbers(document: Document) -> Iterator[Region]:
     page = Page(document.text)
     for mark in [*page.marks, *inserted(page, ROOT / "docs")]:
         try:
-            place = proof_block(mark, page.blocks).end
+            proof = proof_block(mark, page.blocks)
         except ValueError as error:
             yield failure(mark.end, f"{at(document, mark.line)}: {error}")
         else:
-            yield Region(place, place, mark, check_number)
+            if not proof.place:
+                yield Region(proof.end, proof.end, mark, check_number)
 
 
 def parse_faults(document: Document) -> Iterator[Region]:
@@ -65,6 +72,15 @@ def check_number(example: Example) -> str | None:
 
 def _code(block: Block) -> Region:
     return Region(block.start, block.end, Lexeme(block.code, 0, 0), PythonEvaluator())
+
+
+def _compiles(example: Example) -> str | None:
+    """Return what is wrong with a block that cannot run here, if it is not even Python."""
+    try:
+        compile(str(example.parsed), at(example.document, example.line), "exec")
+    except SyntaxError as error:
+        return f"{at(example.document, example.line)}: the block is not Python: {error}"
+    return None
 
 
 def _prompts(page: str, block: Block) -> Iterator[Region]:

@@ -15,7 +15,9 @@ Named = tuple[Verdict, str, Vector]  # a verdict, which weighting it is, its wei
 def named_weightings(case: Case) -> list[Named]:
     """Return the weightings a loop may use, up to a factor, each once; the expected one first."""
     found: list[Named] = [(Verdict.RESCALED, "expected", case.expected)]
-    for verdict, name, weights in [*_alike(case), *_by_group(case)]:
+    whole = float(case.expected.sum()) or 1.0  # a term may have a weight of its own
+    for verdict, name, shares in [*_alike(case), *_by_group(case)]:
+        weights = whole * shares
         if not any(case.same(known, weights) for _, _, known in found):
             found.append((verdict, name, weights))
     return found
@@ -63,11 +65,12 @@ def _by_group(case: Case) -> Iterator[Named]:
     labels = list(dict.fromkeys(case.parts.groups))
     member = np.array([[label == own for own in case.parts.groups] for label in labels])
     parts, G = member.sum(axis=1), len(labels)
-    across = member @ case.expected
+    right = case.expected / (float(case.expected.sum()) or 1.0)
+    across = member @ right
     inside = member / parts[:, np.newaxis]
     verdict = Verdict.MEAN_OF_GROUP_MEANS
     if np.all(across > 0):
-        own = (case.expected * member / across[:, np.newaxis]).sum(axis=0)
+        own = (right * member / across[:, np.newaxis]).sum(axis=0)
         yield verdict, "groups alike", own / G
     yield verdict, "groups and their parts alike", inside.sum(axis=0) / G
     yield verdict, "groups rightly, their parts alike", across @ inside

@@ -26,6 +26,40 @@ TO_DO_FOR = {
     "too few numbers": "Audit with fewer parts than parameters, or with more parameters.",
     "arithmetic": "Say which arithmetic was used, with the option named above.",
     "full and arithmetic": "Say which arithmetic was used, with the option named above.",
+    "untapped pass": "Tap every loss of the step: loss = step.tap(loss, targets=...).",
+    "nothing to average": "Divide summed losses by the step's count of targets.",
+    "cut": "Clip by norm, which keeps the direction.",
+    "left over": "Zero the gradients once a step, before its first backward pass.",
+    "way lost": "Look for what writes to .grad between the backward passes and the step.",
+}
+
+#: What to do and to look for instead, where the weights were read at the losses.
+TAPPED_TO_DO = {
+    Verdict.RESCALED: "Divide once, in one place; or pass expect=[...] if these weights are meant.",
+    Verdict.WORKERS_DISAGREE: TO_DO[Verdict.WORKERS_DISAGREE],
+    Verdict.UNEVEN: "Compare how the gradients listed above are zeroed, scaled and reduced.",
+}
+
+TAPPED_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
+    Verdict.RESCALED: (
+        "Do you clip with code of your own? Then pass clipped=True.",
+        "Is the loss a sum over its targets? Then tap it with reduction='sum'.",
+        "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
+        "Do workers add up where they should average? Then the factor is their number.",
+        "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
+    ),
+    Verdict.DROPPED: (
+        "Are gradients zeroed after every backward pass? Then only the last part is left.",
+        "Is the last, short part of an epoch thrown away? Then only its weight is zero.",
+        "Does a NaN or overflow check skip parts? Then the dropped parts vary.",
+    ),
+    Verdict.REWEIGHTED: (
+        "Are gradients clipped, or changed, after each backward pass? Clip once, before the step.",
+        "Does the loss have class weights? Then the counts are sums of weights.",
+        "Were labels counted before they are shifted, or padding counted as targets?",
+    ),
+    Verdict.UNEXPLAINED: (),
+    Verdict.EXTRA_TERM: (),
 }
 
 QUESTIONS: dict[Verdict, tuple[str, ...]] = {

@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -48,6 +48,7 @@ class Report:
     outside: float | None = None  # the share of A that no weights give
     tolerated: float | None = None  # how much of that rounding explains
     arithmetic: str | None = None
+    quiet: bool = field(default=False, compare=False)  # where another worker prints the same report
 
     @property
     def weights(self) -> tuple[float | None, ...]:
@@ -94,6 +95,8 @@ class Report:
 
     def __str__(self) -> str:
         """Return the report as text of at most 76 columns."""
+        if self.quiet:
+            return f"{TITLES[self.verdict].upper()}: worker 0 prints the report."
         lines = [*wrapped(f"{TITLES[self.verdict].upper()}: {self.head}"), *wrapped(self.claim)]
         if self.intended != "target":
             lines += wrapped(f"Judged by {INTENDED[self.intended]}.")
@@ -141,7 +144,9 @@ class Report:
         parts = [{**vars(part), "ratio": part.ratio} for part in self.parts]
         terms = [{"term": t, "verdict": v.value, "claim": claim} for t, v, claim in self.terms]
         plain = {
-            name: value for name, value in vars(self).items() if name not in {"parts", "terms"}
+            name: value
+            for name, value in vars(self).items()
+            if name not in {"parts", "terms", "quiet"}
         }
         named = {"verdict": self.verdict.value, "title": TITLES[self.verdict]}
         return {"schema": SCHEMA, **plain, **named, "parts": parts, "terms": terms}

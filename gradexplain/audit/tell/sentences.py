@@ -146,6 +146,11 @@ def _by_counts(facts: Mapping[str, object], term: str) -> str:
     return f"By the counts only: {sentence(claim, term)}"
 
 
+def _at_the_losses(facts: Mapping[str, object], term: str) -> str:
+    claim: Note = facts["claim"]  # type: ignore[assignment]
+    return f"By what the losses hand out: {sentence(claim, term)}"
+
+
 _BUILT: dict[str, Callable[[Mapping[str, object], str], str]] = {
     "exact": _exact,
     "weighs": _weighs,
@@ -156,4 +161,5 @@ _BUILT: dict[str, Callable[[Mapping[str, object], str], str]] = {
     "extra": _extra,
     "terms": _terms,
     "by counts": _by_counts,
+    "at the losses": _at_the_losses,
 }

@@ -136,6 +136,35 @@ SENTENCES: dict[str, str] = {
     "parameters off": "{off} of {of} parameters are off: {names}.",
     "proportions only": "The proportions are exact. The factor, {factor}, is not judged, because "
     "the term was given no weight.",
+    # what taps see
+    "uneven inside": "Inside {parts}, the targets' weights differ, by up to {share}: a mean was "
+    "taken inside the micro-batch, or a factor differs between its targets.",
+    "beside the mask": "In {parts}, targets that don't count carry a weight.",
+    "nothing to average": "Micro-batch {batch} has no targets, and its mean is 0/0. Skip it, or "
+    "divide a sum by the step's count.",
+    "loss not finite": "The loss of micro-batch {batch} is not finite.",
+    "gradient not finite": "The optimizer was handed a gradient that is not finite.",
+    "cut": "Gradients were clipped by value, which changes the direction of their sum: {more} "
+    "parameters, first {names}.",
+    "left over": "The gradients still held those of the step before, × {factor}: zero them once a "
+    "step, before the first backward pass.",
+    "way lost": "{share} of the gradient handed to the optimizer came from no backward pass.",
+    "untapped pass": "Backward pass {one} changed what the optimizer got, by way of {name}, but no "
+    "loss in it was tapped, so its weight was not read.",
+    "not read": "It was not read: {reason}.",
+    "untapped path": "A term of the objective reaches {name} without passing a tap, so its "
+    "weight was not read. Tap it as its own term.",
+    "workers differ in": "Parameters whose gradients differ: {differ}, first {first}.",
+    "uneven way": "The gradients of some parameters reached the optimizer with other factors.",
+    "clipped": "The gradient was clipped, × {factor}; the averaging is judged without that.",
+    "clipped by groups": "The gradients were clipped by groups, by as much as × {factor}; the "
+    "averaging is judged without that.",
+    "never back": "No gradient came back to {parts}: no backward pass reached them.",
+    "empty": "Micro-batches without targets, left out: {batches}.",
+    "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about what "
+    "sending it in half precision leaves.",
+    "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
+    "with the whole batch's gradient, audit_accumulation(..., full=...).",
     # what was done with the input
     "left out": "Not finite, but with a count of 0, so left out: {parts}.",
     "expected factor": "A was divided by the factor it is meant to have, {factor}.",

@@ -66,11 +66,11 @@ def label_smoothing() -> Capture:
     return _captured(Trainer, slice(0, 4), step=0, label_smoothing_factor=0.1)
 
 
-def make_trainer(kind: type[Trainer], folder: str, **arguments: Any) -> Trainer:
+def make_trainer(kind: type[Trainer], folder: str, model: Any = None, **arguments: Any) -> Trainer:
     """A tiny Llama with random weights on twelve texts, two a micro-batch, four micro-batches."""
     torch.manual_seed(0)
     return kind(
-        model=LlamaForCausalLM(_config()),
+        model=LlamaForCausalLM(_config()) if model is None else model,
         args=TrainingArguments(
             output_dir=folder,
             per_device_train_batch_size=2,

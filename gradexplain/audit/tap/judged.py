@@ -1,0 +1,231 @@
+"""From what taps read to a report: the way of the gradients, the parts' weights, the finding."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradexplain.audit.judge.case import MAIN, Case, Finding, Note, Verdict, note
+from gradexplain.audit.judge.decide import decide
+from gradexplain.audit.tap.rows import Row, case_of, rows_of
+from gradexplain.audit.tap.seen import Seen
+from gradexplain.audit.tap.ways import Way, ways_of
+from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO, TO_DO_FOR
+from gradexplain.audit.tell.report import Report, report_of
+from gradexplain.audit.tell.sentences import digits
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What one optimizer was handed: its parts, and what they say."""
+
+    way: Way
+    rows: tuple[Row, ...]
+    case: Case
+    found: Finding
+
+
+def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool = False) -> Report:
+    """Return the report of a step.
+
+    Args:
+        everyone: what each worker saw.
+        expect: "target", "part" or weights.
+        clipped: whether a common factor below 1 is a clip.
+
+    Raises:
+        ValueError: nothing was tapped, or the taps contradict each other or `expect`.
+    """
+    if not any(one.taps for one in everyone):
+        reasons = "".join(f" ({reason})" for one in everyone for reason in one.not_read[:1])
+        raise ValueError(
+            f"watch must be shown a loss, but none was tapped{reasons}: "
+            "add `loss = step.tap(loss, targets=...)` before the backward pass"
+        )
+    ways = ways_of(everyone, clipped=clipped)
+    found = [_of_way(everyone, way, expect, several=len(ways) > 1) for way in ways]
+    concerned = [one for one in found if one is not None]
+    return _report(everyone, concerned)
+
+
+def _of_way(everyone: Sequence[Seen], way: Way, expect: object, *, several: bool) -> Judged | None:
+    """Judge what one optimizer was handed; None if no tapped loss was meant for it."""
+    rows = rows_of([one.taps for one in everyone], way.factors, way.unsure)
+    terms = {row.term for row in rows if row.value != 0 or row.unread}
+    if several:
+        reached = {row.term for row in rows if row.back}
+        rows = tuple(row for row in rows if row.term in (terms or reached))
+    if not rows:
+        return None
+    case = case_of(rows, expect, way.relative)
+    return Judged(way, rows, case, _found(everyone, way, rows, case, expect))
+
+
+def _found(
+    everyone: Sequence[Seen], way: Way, rows: Sequence[Row], case: Case, expect: object
+) -> Finding:
+    """Return the finding: what hides the weights first, then what they say."""
+    notes = tuple(_notes(everyone, way, rows))
+    blind = _blind(everyone, way)
+    if blind is not None:
+        return blind.with_notes(_at_the_losses(everyone, way, expect), *notes)
+    said = decide(case)
+    if way.disagreeing:
+        where = note("workers differ in", first=way.disagreeing[0], differ=len(way.disagreeing))
+        claim = note("workers disagree")
+        return Finding(Verdict.WORKERS_DISAGREE, claim).with_notes(where, *notes)
+    if way.strays:
+        return _uneven(everyone, way, said, expect).with_notes(*notes)
+    spread = [k for k, row in enumerate(rows) if row.spread]
+    if spread and said.ok is not False:
+        share = max(row.spread for row in rows)
+        claim = note("uneven inside", parts=tuple(spread), share=share)
+        return Finding(Verdict.REWEIGHTED, claim).with_notes(*notes)
+    beside = [k for k, row in enumerate(rows) if row.beside]
+    if beside and said.ok is not False:
+        claim = note("beside the mask", parts=tuple(beside))
+        return Finding(Verdict.REWEIGHTED, claim).with_notes(*notes)
+    return said.with_notes(*notes)
+
+
+def _blind(everyone: Sequence[Seen], way: Way) -> Finding | None:
+    """Return what keeps the weights from saying how the step averages."""
+    infinite = [(k, tap) for one in everyone for k, tap in enumerate(one.taps) if not tap.finite]
+    if infinite:
+        k, tap = infinite[0]
+        kind = "nothing to average" if tap.count == 0 else "loss not finite"
+        return Finding(Verdict.UNEXPLAINED, note(kind, batch=k))
+    if not way.finite:
+        return Finding(Verdict.UNEXPLAINED, note("gradient not finite"))
+    return _spoiled(way) or _past(everyone, way)
+
+
+def _spoiled(way: Way) -> Finding | None:
+    """Return what became of the gradients that no weights explain."""
+    if way.cut:
+        return Finding(Verdict.UNEXPLAINED, note("cut", names=way.cut[0], more=len(way.cut)))
+    if way.held:
+        return Finding(Verdict.EXTRA_TERM, note("left over", factor=way.held))
+    if way.remainder > way.tolerance:
+        return Finding(Verdict.UNEXPLAINED, note("way lost", share=way.remainder))
+    return None
+
+
+def _past(everyone: Sequence[Seen], way: Way) -> Finding | None:
+    """Return the first pass that reached the optimizer though no loss in it was tapped."""
+    for (w, k), c in way.factors.items():
+        if c != 0 and not any(k in tap.read for tap in everyone[w].taps):
+            claim = note("untapped pass", one=k, name=everyone[w].untapped.get(k, "a parameter"))
+            why = tuple(note("not read", reason=reason) for reason in everyone[w].not_read[:1])
+            return Finding(Verdict.AMBIGUOUS, claim, notes=why)
+    return None
+
+
+def _uneven(everyone: Sequence[Seen], way: Way, said: Finding, expect: object) -> Finding:
+    """Judge the parameters that took another path separately."""
+    lines = [("the others", said)]
+    for stray in way.strays:
+        label = stray.names[0] + (f" and {len(stray.names) - 1} more" if stray.names[1:] else "")
+        if stray.factors is None:
+            claim = note("way lost", share=stray.remainder)
+            lines.append((label, Finding(Verdict.UNEXPLAINED, claim)))
+        else:
+            factors = dict(zip(way.factors, stray.factors.tolist(), strict=True))
+            rows = rows_of([one.taps for one in everyone], factors, way.unsure)
+            lines.append((label, decide(case_of(rows, expect, way.relative))))
+    return Finding(Verdict.UNEVEN, note("uneven way"), parameters=tuple(lines))
+
+
+def _at_the_losses(everyone: Sequence[Seen], way: Way, expect: object) -> Note:
+    """Add what only the losses say, where something else decides."""
+    plain = dict.fromkeys(way.factors, 1 / len(everyone))
+    rows = rows_of([one.taps for one in everyone], plain, dict.fromkeys(way.factors, 0.0))
+    return note("at the losses", claim=decide(case_of(rows, expect, 0.0)).claim)
+
+
+def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[Note]:
+    clips = sorted(set(way.clips))
+    if way.clips and clips[0] < 1:
+        kind = "clipped" if len(clips) == 1 else "clipped by groups"
+        yield note(kind, factor=clips[0])
+    away = [k for k, row in enumerate(rows) if not row.back]
+    if away:
+        yield note("never back", parts=tuple(away))
+    empty = sum(row.count == 0 for row in rows)
+    if empty:
+        yield note("empty", batches=empty)
+    if way.coarse:
+        yield note("coarse way", share=way.remainder)
+    beside = {
+        (w, one): name
+        for w, seen in enumerate(everyone)
+        for one, name in seen.untapped.items()
+        if way.factors.get((w, one)) and any(one in tap.read for tap in seen.taps)
+    }
+    if beside:
+        yield note("untapped path", name=next(iter(beside.values())))
+    coupled = [name for one in everyone for name in one.coupled]
+    if coupled and len(rows) > 1:
+        yield note("coupled", name=coupled[0], more=len(set(coupled)))
+
+
+def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
+    """Tell what was found; of several optimizers, the one that is off, or the first."""
+    worst = min(each, key=lambda one: (one.found.ok is not False, one.found.ok is True))
+    found = worst.found
+    if len(each) > 1:
+        lines = tuple((_label(one), one.found) for one in each)
+        found = replace(found, parameters=found.parameters or lines)
+    notes = (
+        []
+        if len(everyone) == 1 or worst.way.disagreeing
+        else [note("workers agree", workers=len(everyone))]
+    )
+    report = report_of(
+        worst.case, found, _head(everyone, worst), tuple(_details(worst)), tuple(notes)
+    )
+    report = replace(
+        report,
+        to_do=TO_DO_FOR.get(found.claim.kind, TAPPED_TO_DO.get(found.verdict, report.to_do)),
+        questions=TAPPED_QUESTIONS.get(found.verdict, report.questions),
+    )
+    if worst.way.disagreeing:
+        weights = tuple(
+            tuple(
+                row.value for row in rows_of([one.taps for one in everyone], own, worst.way.unsure)
+            )
+            for own in worst.way.each
+        )
+        report = replace(report, workers=weights)
+    return report
+
+
+def _label(one: Judged) -> str:
+    terms = dict.fromkeys(row.term for row in one.rows)
+    return one.way.optimizer if MAIN in terms else f"{one.way.optimizer} ({', '.join(terms)})"
+
+
+def _head(everyone: Sequence[Seen], one: Judged) -> str:
+    losses, workers = len({(row.worker, row.batch) for row in one.rows}), len(everyone)
+    head = f"{losses} tapped loss{'es' if losses > 1 else ''}"
+    if len(one.rows) > losses:
+        head += f", {len(one.rows)} sequences"
+    return head + (f" on {workers} workers" if workers > 1 else "")
+
+
+def _details(one: Judged) -> Iterator[str]:
+    """Say what the losses handed out, and what happened on the way."""
+    way, rows = one.way, one.rows
+    if not way.watched:
+        yield "What happens between backward and the optimizer was not watched (path=False)."
+        return
+    factors = list(way.factors.values())
+    if len(set(factors)) <= 1:
+        same = digits(factors[0] if factors else 0.0)
+        yield f"From backward to {way.optimizer}: × {same} in every pass."
+    else:
+        shown = ", ".join(f"× {digits(c)}" for c in factors[:8]) + (", …" if factors[8:] else "")
+        yield f"From backward to {way.optimizer}, pass by pass: {shown}."
+    if any(not np.isclose(row.read, row.value, rtol=1e-9) for row in rows):
+        shown = ", ".join(digits(row.read) for row in rows[:8]) + (", …" if rows[8:] else "")
+        yield f"Read at the losses: {shown}."

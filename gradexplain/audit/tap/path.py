@@ -1,0 +1,179 @@
+"""By which factor each backward pass reached the optimizer: A = Σ cₖ addedₖ, solved for c.
+
+Nothing happened on the way if every cₖ is 1, or 1/W after an average over W workers. What each
+pass added and what the optimizer was handed come as sketches, a row for each parameter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+_FLOOR = 2e-6  # of the sketches' own arithmetic
+_ROUNDS = 5  # of leaving out the parameters that fit worst
+
+
+@dataclass(frozen=True, eq=False)
+class Sketches:
+    """What P passes added to T parameters, in sketches of m numbers."""
+
+    names: tuple[str, ...]
+    added: Array  # (P, T, m)
+    held: Array  # (T, m), what the gradients held when the window opened
+    handed: Array  # (T, m)
+    unit: float  # of the gradients' arithmetic
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> "Sketches":
+        """Return some of the parameters."""
+        names = tuple(name for name, kept in zip(self.names, rows, strict=True) if kept)
+        added = self.added[:, rows]
+        return Sketches(names, added, self.held[rows], self.handed[rows], self.unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Stray:
+    """Parameters whose gradients reached the optimizer with other factors."""
+
+    names: tuple[str, ...]
+    factors: Array | None  # (P,); None if no factors explain them
+    remainder: float
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """The factors c, and what they leave."""
+
+    factors: Array  # (P,)
+    uncertainty: Array  # (P,); infinite where passes can't be told apart
+    held: float  # the factor of what the gradients held before
+    remainder: float  # the largest share of a parameter's gradient that the factors leave
+    tolerance: float  # how much of it rounding explains
+    strays: tuple[Stray, ...] = ()
+
+
+def route(
+    sketches: Sketches, guesses: Sequence[float], coarse: float, turns: Sequence[int] | None = None
+) -> Route:
+    """Return the factors of all passes: simple ones that fit, or else those of least squares.
+
+    Simple are one of the guesses, or any one factor, for every pass, or for all from some turn on:
+    the gradients were zeroed before it.
+
+    Args:
+        sketches: what was added, and what was handed over.
+        guesses: factors to expect, the likeliest first.
+        coarse: how much may be left over if gradients were sent in a coarser type.
+        turns: the place of each pass among those of its worker.
+    """
+    passes = len(sketches.added)
+    turn = np.arange(passes) if turns is None else np.array(turns)
+    tolerance = 8 * sketches.unit * (passes + 1) ** 0.5 + _FLOOR
+    for allowed in (tolerance, max(tolerance, coarse)):
+        for first in sorted(set(turn.tolist())):
+            kept = turn >= first
+            for guess in (*guesses, _common(sketches, kept)):
+                most = float(_left(sketches, guess * kept, 0.0).max(initial=0.0))
+                if most <= allowed:
+                    unsure = 0.0 if guess in guesses else abs(guess) * allowed
+                    return Route(guess * kept, unsure * kept, 0.0, most, allowed)
+    return _fitted(sketches, tolerance, (0.0, *guesses))
+
+
+def _fitted(sketches: Sketches, tolerance: float, near: Sequence[float]) -> Route:
+    """Fit a factor to each pass, by the parameters that agree; tell where the others differ."""
+    kept = np.ones(len(sketches.names), dtype=bool)
+    for _ in range(_ROUNDS):
+        c, held, uncertainty = _solved(sketches.only(kept), tolerance, near)
+        left = _left(sketches, c, held)
+        fit = left <= max(tolerance, float(np.median(left)))
+        if np.array_equal(fit, kept):
+            break
+        kept = fit
+    off = left > tolerance
+    if off.mean() > 1 / 2:
+        return Route(c, uncertainty, held, float(left.max()), tolerance)
+    inside = float(left[~off].max(initial=0.0))
+    strays = _strays(sketches, off, tolerance, near)
+    return Route(c, uncertainty, held, inside, tolerance, strays)
+
+
+def _strays(
+    sketches: Sketches, off: npt.NDArray[np.bool_], tolerance: float, near: Sequence[float]
+) -> tuple[Stray, ...]:
+    """Solve each parameter separately, and put together those that read the same."""
+    found: list[Stray] = []
+    for t in np.flatnonzero(off):
+        alone = sketches.only(np.arange(len(off)) == t)
+        factors, held, _ = _solved(alone, tolerance, near)
+        remainder = float(_left(alone, factors, held)[0])
+        same = [
+            k
+            for k, one in enumerate(found)
+            if one.factors is not None and np.allclose(one.factors, factors, rtol=1e-3, atol=1e-6)
+        ]
+        if remainder > tolerance or held:
+            found.append(Stray(alone.names, None, remainder))
+        elif same:
+            one = found[same[0]]
+            found[same[0]] = replace(one, names=one.names + alone.names)
+        else:
+            found.append(Stray(alone.names, factors, remainder))
+    return tuple(found)
+
+
+def _solved(
+    sketches: Sketches, tolerance: float, near: Sequence[float]
+) -> tuple[Array, float, Array]:
+    """Return the factors of least squares, that of what was held, and how sure the factors are.
+
+    Each parameter counts alike. Factors that the sketches can't tell apart stay near each other.
+    """
+    passes, m = len(sketches.added), sketches.handed.shape[-1]
+    scale = 1 / _positive(_sizes(sketches.added).sum(0) + _sizes(sketches.held))
+    columns = np.concatenate([sketches.added, sketches.held[None]]) * scale[:, None]
+    columns = columns.reshape(passes + 1, -1).T
+    target = (sketches.handed * scale[:, None]).ravel()
+    start = np.append(np.full(passes, _common(sketches, np.ones(passes, dtype=bool))), 0.0)
+    length = _positive(np.sqrt((columns**2).sum(0)))
+    u, s, v = np.linalg.svd(columns / length, full_matrices=False)
+    told = s > max(s.max(initial=0.0), 1.0) * max(tolerance, 1e-9)
+    solved = v[told].T @ ((u[:, told].T @ (target - columns @ start)) / s[told]) / length
+    unknown = 1 - (v[told] ** 2).sum(0) > 1e-6
+    found = start + solved
+    size = float(np.abs(found).max(initial=0.0))
+    left = target - columns @ found
+    noise = max(np.sqrt(float(left @ left) / len(left)), sketches.unit * size / m**0.5)
+    spread = np.sqrt(((v[told].T / s[told]) ** 2).sum(1)) / length * noise
+    uncertainty = np.where(unknown, np.inf, 4 * spread)
+    for value in near:
+        close = np.abs(found - value) <= np.maximum(uncertainty, 1e-6 * size)
+        found = np.where(close & np.isfinite(uncertainty), value, found)
+    held = float(found[-1]) if sketches.held.any() else 0.0
+    return found[:-1], held, uncertainty[:-1]
+
+
+def _common(sketches: Sketches, kept: npt.NDArray[np.bool_]) -> float:
+    """Return the factor that comes closest, if it is one for all of some passes."""
+    added = sketches.added[kept].sum(0)
+    scale = 1 / _positive(_sizes(sketches.added[kept]).sum(0)) ** 2
+    across = float(((added * sketches.handed).sum(-1) * scale).sum())
+    return across / max(float(((added**2).sum(-1) * scale).sum()), 1e-300)
+
+
+def _left(sketches: Sketches, c: Array, held: float) -> Array:
+    """Return the share of each parameter's gradient that the factors leave, (T,)."""
+    left = sketches.handed - np.tensordot(c, sketches.added, 1) - held * sketches.held
+    terms = np.abs(c) @ _sizes(sketches.added) + abs(held) * _sizes(sketches.held)
+    scale = np.maximum(terms, _sizes(sketches.handed))
+    return _sizes(left) / _positive(scale)
+
+
+def _sizes(sketches: Array) -> Array:
+    return np.sqrt((sketches**2).sum(-1))
+
+
+def _positive(values: Array) -> Array:
+    return np.where(values > 0, values, 1.0)

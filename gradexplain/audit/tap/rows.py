@@ -1,0 +1,219 @@
+"""The table that the judge is given: what each tapped loss weighs once the optimizer has it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradexplain.audit.judge.case import MAIN, Case, Parts
+from gradexplain.audit.judge.weights import Vector, directly_read
+from gradexplain.audit.tap.seen import Array, Tapped
+
+Factors = Mapping[tuple[int, int], float]  # by worker and pass
+_UNSURE = 0.25  # of a factor: above, nothing is read
+_MOST_ROWS = 512  # of sequences; beyond, micro-batches are judged as they are
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One part: a micro-batch's loss, or one sequence of it."""
+
+    term: str
+    worker: int
+    batch: int  # the tap it is of
+    value: float  # the weight of its mean
+    read: float  # the same where the loss hands it out
+    count: float | None
+    weight: float | None  # that its term is meant to have
+    unit: float
+    unread: bool = False
+    spread: float = 0.0  # how far its targets' weights differ, as a share
+    beside: bool = False  # whether targets that don't count have a weight
+    back: bool = True  # whether anything arrived at it
+
+
+def rows_of(taps: Sequence[Sequence[Tapped]], factors: Factors, unsure: Factors) -> tuple[Row, ...]:
+    """Return the parts of a step.
+
+    Args:
+        taps: those of each worker, in order.
+        factors: by which factor each pass reached the optimizer.
+        unsure: how far each factor may be off.
+    """
+    every = [(w, k, tap) for w, own in enumerate(taps) for k, tap in enumerate(own)]
+    tables = [_Weighed(w, k, tap, factors, unsure) for w, k, tap in every]
+    by_sequence = {one.tap.term for one in tables if one.uneven} - {
+        one.tap.term for one in tables if not one.even_by_sequence
+    }
+    if sum(len(one.weights) for one in tables if one.tap.term in by_sequence) > _MOST_ROWS:
+        by_sequence = set()
+    found = [row for one in tables for row in one.rows(split=one.tap.term in by_sequence)]
+    return tuple(found)
+
+
+def case_of(rows: Sequence[Row], expect: object, relative: float) -> Case:
+    """Return the case: what the rows weigh, against what they should.
+
+    Args:
+        rows: the parts.
+        expect: "target", "part" or weights, as `watch` has it.
+        relative: how far the factors of the way may be off.
+    """
+    rows = [row for row in rows if row.count != 0]
+    weights = _term_weights(rows)
+    expected = np.zeros(len(rows))
+    terms = list(dict.fromkeys(row.term for row in rows))
+    for term in terms:
+        own = np.array([row.term == term for row in rows])
+        expected[own] = _expected([r for r in rows if r.term == term], expect, term == terms[0])
+        expected[own] *= 1.0 if weights[term] is None else weights[term]
+    workers = [row.worker for row in rows]
+    known = all(row.count is not None for row in rows)
+    batches = [(row.worker, row.batch) for row in rows]
+    split = len(set(batches)) < len(batches)
+    given = isinstance(expect, str)
+    read = directly_read(
+        np.array([row.value for row in rows]),
+        max(*(row.unit for row in rows), relative / 6),
+        np.array([row.unread for row in rows]),
+    )
+    parts = Parts(
+        expected=expected,
+        slack=1e-9 * np.abs(expected),
+        intended=str(expect) if given else "given",
+        counts=np.array([row.count for row in rows]) if known else None,
+        groups=tuple(batches if split else workers) if split or len(set(workers)) > 1 else None,
+        terms=tuple(row.term for row in rows) if len(terms) > 1 else (),
+        unweighted=frozenset(term for term in terms if weights[term] is None),
+    )
+    return Case(read, parts)
+
+
+def _expected(rows: Sequence[Row], expect: object, main: bool) -> Vector:  # noqa: FBT001 - one fact
+    """Return what the parts of one term should weigh, if it has weight 1."""
+    counts = [row.count for row in rows]
+    if not isinstance(expect, str) and main:
+        weights = np.array([float(w) for w in expect])  # type: ignore[attr-defined]
+        if len(weights) != len(rows):
+            raise ValueError(
+                f"expect must have a weight for each tapped loss, {len(rows)}, not {len(weights)}"
+            )
+        return weights
+    if expect == "part" or any(n is None for n in counts):
+        return np.full(len(rows), 1 / len(rows))
+    values = np.array(counts, dtype=float)
+    return values / values.sum()
+
+
+def _term_weights(rows: Sequence[Row]) -> dict[str, float | None]:
+    """Return the total that each term should weigh; 1 for the first, if nothing is said.
+
+    Raises:
+        ValueError: two are given for one term.
+    """
+    found: dict[str, float | None] = {}
+    for row in rows:
+        before = found.setdefault(row.term, row.weight)
+        if row.weight is not None and before is not None and before != row.weight:
+            raise ValueError(
+                f"weight must be the same in each tap of {row.term!r}, "
+                f"not {before:g} and {row.weight:g}"
+            )
+        found[row.term] = row.weight if before is None else before
+    first = MAIN if MAIN in found else next(iter(found))
+    found[first] = 1.0 if found[first] is None else found[first]
+    return found
+
+
+class _Weighed:
+    """One tap, and what each of its targets weighs."""
+
+    def __init__(
+        self, worker: int, batch: int, tap: Tapped, factors: Factors, unsure: Factors
+    ) -> None:
+        self.worker, self.batch, self.tap = worker, batch, tap
+        own = {one: c for (w, one), c in factors.items() if w == worker}
+        arrived = tap.arrived(own)
+        self.back = arrived is not None
+        alone = tap.arrived(dict.fromkeys(tap.read, 1.0))
+        empty = np.zeros(tap.shape)
+        self.weights = empty if arrived is None else arrived
+        self.read = empty if alone is None else alone
+        self.kept = self._kept()
+        self.unread = any(
+            unsure[worker, one] >= _UNSURE * max(abs(own[one]), 1e-12)
+            and not np.isfinite(unsure[worker, one])
+            for one in tap.read
+            if one in own
+        )
+
+    @property
+    def uneven(self) -> bool:
+        """Whether the targets that count have different weights."""
+        return _spread(self.weights[self.kept]) > self._tolerance if self.weights.ndim else False
+
+    @property
+    def even_by_sequence(self) -> bool:
+        """Whether inside each sequence they have the same."""
+        if self.weights.ndim < 2:
+            return False
+        pairs = zip(self.weights, self.kept, strict=True)
+        return all(_spread(w[k]) <= self._tolerance for w, k in pairs)
+
+    def rows(self, *, split: bool) -> Iterator[Row]:
+        """Yield one part, or one for each sequence."""
+        if self.weights.ndim == 0:
+            yield self._scalar()
+        elif split:
+            for w, r, k in zip(self.weights, self.read, self.kept, strict=True):
+                if k.any():
+                    yield replace(self._row(w[k], r[k]), beside=bool(np.any(w[~k] != 0)))
+        else:
+            row = self._row(self.weights[self.kept], self.read[self.kept])
+            spread = _spread(self.weights[self.kept])
+            yield replace(
+                row,
+                spread=spread if spread > self._tolerance else 0.0,
+                beside=bool(np.any(self.weights[~self.kept] != 0)),
+            )
+
+    @property
+    def _tolerance(self) -> float:
+        return 64 * self.tap.unit
+
+    def _kept(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+        if self.tap.kept is not None:
+            return self.tap.kept
+        # Where nothing arrived at any target, none of them can be taken for padding.
+        return np.asarray(self.read != 0) if self.read.any() else np.ones_like(self.read, bool)
+
+    def _row(self, weights: Array, read: Array) -> Row:
+        """Return a part whose mean is over these targets."""
+        return self._made(float(weights.sum()), float(read.sum()), float(len(weights)))
+
+    def _scalar(self) -> Row:
+        count = self.tap.count
+        times = 1.0 if not self.tap.summed or count is None else count
+        return self._made(float(self.weights) * times, float(self.read) * times, count)
+
+    def _made(self, value: float, read: float, count: float | None) -> Row:
+        tap = self.tap
+        return Row(
+            term=tap.term,
+            worker=self.worker,
+            batch=self.batch,
+            value=value,
+            read=read,
+            count=count,
+            weight=tap.weight,
+            unit=tap.unit,
+            unread=self.unread,
+            back=self.back,
+        )
+
+
+def _spread(weights: Array) -> float:
+    """Return how far weights are from their mean, over the largest."""
+    if weights.size < 2:
+        return 0.0
+    return float(np.abs(weights - weights.mean()).max() / max(np.abs(weights).max(), 1e-300))

@@ -1,0 +1,54 @@
+"""What taps read in one step, on one worker, without any framework: plain arrays and names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gradexplain.audit.tap.path import Sketches
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tapped:
+    """One loss, and the gradient that arrived at it in each backward pass."""
+
+    term: str
+    read: Mapping[int, Array]  # by pass: a number, or one for each target
+    unit: float  # of the loss's arithmetic
+    count: float | None = None  # the targets that its mean, or sum, is over
+    weight: float | None = None  # the total that its term is meant to have
+    kept: npt.NDArray[np.bool_] | None = None  # the targets that count
+    summed: bool = False
+    shape: tuple[int, ...] = ()  # of the loss
+    finite: bool = True
+
+    def arrived(self, factors: Mapping[int, float]) -> Array | None:
+        """Return what arrived over all passes that have a factor; None if nothing did."""
+        found = [factors[one] * read for one, read in self.read.items() if one in factors]
+        return np.sum(found, axis=0) if found else None
+
+
+@dataclass(frozen=True, eq=False)
+class Stepped:
+    """One optimizer's step: what the passes before it added, and what it was handed."""
+
+    optimizer: str
+    passes: tuple[int, ...]
+    names: tuple[str, ...]  # its parameters
+    sketches: Sketches | None  # without, the way to the optimizer was not watched
+    clips: tuple[float, ...] = ()  # the factor of a clip seen after the last pass, by parameter
+    cut: tuple[str, ...] = ()  # parameters whose gradients were clipped by value
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """All that one worker saw."""
+
+    taps: tuple[Tapped, ...]
+    steps: tuple[Stepped, ...]
+    untapped: Mapping[int, str]  # a parameter that a pass reached without passing a tap
+    coupled: tuple[str, ...] = ()  # layers that couple the examples of a batch
+    not_read: tuple[str, ...] = ()  # what could not be read, and why

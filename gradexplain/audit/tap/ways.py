@@ -1,0 +1,177 @@
+"""The way of the gradients to each optimizer, over all workers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradexplain.audit.tap.path import Array, Route, Sketches, Stray, route
+from gradexplain.audit.tap.seen import Seen, Stepped
+
+Factors = Mapping[tuple[int, int], float]  # by worker and pass
+
+#: What sending gradients in half precision may leave, as a share.
+COARSE = 2.0**-8
+_SAME = 1e-5  # how far the gradients of two workers may differ, as a share
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """By which factor each pass of each worker reached an optimizer, and what else happened."""
+
+    optimizer: str
+    factors: Factors
+    unsure: Factors
+    watched: bool = True
+    held: float = 0.0
+    remainder: float = 0.0
+    tolerance: float = 1.0
+    strays: tuple[Stray, ...] = ()
+    clips: tuple[float, ...] = ()  # divided out
+    cut: tuple[str, ...] = ()
+    finite: bool = True
+    disagreeing: tuple[str, ...] = ()  # parameters whose gradients differ between the workers
+    each: tuple[Factors, ...] = ()  # where workers disagree: the factors of each
+
+    @property
+    def coarse(self) -> bool:
+        """Whether more is left over than the gradients' own arithmetic leaves."""
+        return not self.strays and self.tolerance == COARSE
+
+    @property
+    def relative(self) -> float:
+        """How far a product of a weight and a factor may be off."""
+        off = [
+            self.unsure[key] / abs(c)
+            for key, c in self.factors.items()
+            if c != 0 and np.isfinite(self.unsure[key])
+        ]
+        return max(off, default=0.0)
+
+
+def ways_of(everyone: Sequence[Seen], *, clipped: bool) -> list[Way]:
+    """Return the way to each optimizer; optimizers whose gradients fared alike share one.
+
+    Raises:
+        ValueError: the workers saw different optimizers step.
+    """
+    numbers = sorted({len(one.steps) for one in everyone})
+    if len(numbers) > 1:
+        raise ValueError(f"each worker must step the same optimizers, not {numbers} of them")
+    found: list[Way] = []
+    for steps in zip(*(one.steps for one in everyone), strict=True):
+        if any(step.passes for step in steps):
+            way = _way(steps, clipped=clipped)
+            alike = [k for k, other in enumerate(found) if _alike(way, other)]
+            if alike:
+                found[alike[0]] = _together(found[alike[0]], way)
+            else:
+                found.append(way)
+    return found
+
+
+def _way(steps: Sequence[Stepped], *, clipped: bool) -> Way:
+    keys = [(w, one) for w, step in enumerate(steps) for one in step.passes]
+    workers = len(steps)
+    plain = dict.fromkeys(keys, 1 / workers)
+    way = Way(steps[0].optimizer, plain, dict.fromkeys(keys, 0.0))
+    way = replace(way, cut=steps[0].cut, clips=_bitten(steps[0]))
+    if steps[0].sketches is None:
+        return replace(way, watched=False)
+    tables = [_table(steps, w) for w in range(workers)]
+    if not all(np.isfinite(one.handed).all() and np.isfinite(one.added).all() for one in tables):
+        return replace(way, finite=False)
+    whole = np.array([name not in way.cut for name in tables[0].names])
+    if not whole.any():
+        return way
+    guesses = (1 / workers, 1.0)[: min(workers, 2)]
+    turns = [turn for step in steps for turn in range(len(step.passes))]
+    routes = [route(one.only(whole), guesses, COARSE, turns) for one in tables]
+    differing = _differing(tables, routes[0])
+    if differing:
+        each = tuple(dict(zip(keys, one.factors.tolist(), strict=True)) for one in routes)
+        way = replace(way, disagreeing=differing, each=each)
+    way = _with(way, keys, routes[0])
+    return _declared(way, workers) if clipped else way
+
+
+def _with(way: Way, keys: Sequence[tuple[int, int]], found: Route) -> Way:
+    return replace(
+        way,
+        factors=dict(zip(keys, found.factors.tolist(), strict=True)),
+        unsure=dict(zip(keys, found.uncertainty.tolist(), strict=True)),
+        held=found.held,
+        remainder=found.remainder,
+        tolerance=found.tolerance,
+        strays=found.strays,
+    )
+
+
+def _declared(way: Way, workers: int) -> Way:
+    """Divide a common factor out, which the user says is a clip."""
+    values = list(way.factors.values())
+    if len(set(values)) != 1 or not 0 < values[0] * workers < 1:
+        return way
+    clips = tuple(c * values[0] * workers for c in way.clips or (1.0,))
+    return replace(way, factors=dict.fromkeys(way.factors, 1 / workers), clips=clips)
+
+
+def _table(steps: Sequence[Stepped], worker: int) -> Sketches:
+    """Return what all workers added, beside what one was handed, before its clips."""
+    own = steps[worker].sketches
+    assert own is not None  # noqa: S101 - all workers watch alike
+    added, held = [], np.zeros_like(own.held)
+    for w, step in enumerate(steps):
+        there = step.sketches
+        if there is None or there.names != own.names:
+            raise ValueError(
+                "each worker must train the same parameters, but worker "
+                f"{w}'s differ from worker {worker}'s"
+            )
+        added.append(there.added)
+        held = held + there.held / len(steps)
+    clips = np.array(steps[worker].clips)
+    handed = own.handed / np.where(clips > 0, clips, 1.0)[:, None]
+    return Sketches(own.names, np.concatenate(added), held, handed, own.unit)
+
+
+def _bitten(step: Stepped) -> tuple[float, ...]:
+    """Return the clips that changed a gradient."""
+    return step.clips if any(clip < 1 for clip in step.clips) else ()
+
+
+def _differing(tables: Sequence[Sketches], found: Route) -> tuple[str, ...]:
+    """Name the parameters for which workers were handed different gradients."""
+    first, most = tables[0].handed, float(np.abs(found.factors).max(initial=0.0))
+    scale = _sizes(first) + most * _sizes(tables[0].added).sum(0)
+    off = np.max([_sizes(one.handed - first) for one in tables], axis=0)
+    differ = off > max(found.tolerance, _SAME) * np.where(scale > 0, scale, 1.0)
+    return tuple(name for name, one in zip(tables[0].names, differ, strict=True) if one)
+
+
+def _sizes(sketches: Array) -> Array:
+    return np.sqrt((sketches**2).sum(-1))
+
+
+def _alike(one: Way, other: Way) -> bool:
+    """Tell whether two optimizers' gradients fared alike, in passes that reached both."""
+    if one.strays or other.strays or (one.held != 0) != (other.held != 0) or one.cut or other.cut:
+        return False
+    both = one.factors.keys() & other.factors.keys()
+    slack = max(one.tolerance, other.tolerance)
+    return bool(both) and all(
+        abs(one.factors[key] - other.factors[key]) <= slack * max(abs(one.factors[key]), 1e-12)
+        for key in both
+    )
+
+
+def _together(one: Way, other: Way) -> Way:
+    names = one.optimizer.split(" and ")
+    return replace(
+        one,
+        optimizer=" and ".join(dict.fromkeys([*names, other.optimizer])),
+        factors={**other.factors, **one.factors},
+        unsure={**other.unsure, **one.unsure},
+        remainder=max(one.remainder, other.remainder),
+        clips=one.clips + other.clips,
+    )

@@ -1,0 +1,58 @@
+"""Calls of torch's clipping functions while a window is open, by whatever name they are called."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from types import CellType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+#: Called after each clip with the parameters and the factor of their gradients; None by value.
+Seen = Callable[[list[Tensor], Tensor | None], None]
+
+
+@contextlib.contextmanager
+def clips_seen(seen: Seen) -> Iterator[None]:
+    """Call `seen` after each clipping.
+
+    Both functions call their body through a closure (torch wraps them so that no gradient is
+    recorded). The body is replaced there, so that a name imported earlier is seen, too.
+    """
+    with contextlib.ExitStack() as replaced:
+        for function, watched in ((clip_grad_norm_, _by_norm), (clip_grad_value_, _by_value)):
+            cell = _body(function)
+            replaced.callback(setattr, cell, "cell_contents", cell.cell_contents)
+            cell.cell_contents = watched(cell.cell_contents, seen)
+        yield
+
+
+def _by_norm(body: Callable[..., Tensor], seen: Seen) -> Callable[..., Tensor]:
+    def clip(parameters: Any, max_norm: float, *arguments: Any, **named: Any) -> Tensor:  # noqa: ANN401 - torch's
+        clipped = _listed(parameters)
+        norm = body(clipped, max_norm, *arguments, **named)
+        factor = torch.clamp(max_norm / (norm.detach() + 1e-6), max=1.0)  # as torch computes it
+        seen(clipped, factor)
+        return norm
+
+    return clip
+
+
+def _by_value(body: Callable[..., None], seen: Seen) -> Callable[..., None]:
+    def clip(parameters: Any, clip_value: float, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - torch's
+        every = _listed(parameters)
+        cut = [p for p in every if p.grad is not None and bool((p.grad.abs() > clip_value).any())]
+        body(every, clip_value, *arguments, **named)
+        if cut:
+            seen(cut, None)
+
+    return clip
+
+
+def _listed(parameters: Any) -> list[Tensor]:  # noqa: ANN401 - torch's
+    return [parameters] if isinstance(parameters, Tensor) else list(parameters)
+
+
+def _body(function: Any) -> CellType:  # noqa: ANN401 - a function of torch's
+    return dict(zip(function.__code__.co_freevars, function.__closure__, strict=True))["func"]

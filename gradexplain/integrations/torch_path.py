@@ -1,0 +1,229 @@
+"""The gradient's way to the optimizer: what each backward pass adds, and what is handed over."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from gradexplain.integrations.torch_passes import Pass, Passes
+from gradexplain.integrations.torch_sketch import Sketcher
+
+
+@dataclass(eq=False)
+class Handed:
+    """What one optimizer was handed at its first step."""
+
+    optimizer: str
+    names: tuple[str, ...]  # the watched parameters it holds
+    passes: tuple[Pass, ...]  # those that ran before its step
+    sketches: dict[str, Tensor] = field(default_factory=dict)  # without a name: it had no gradient
+    clips: dict[str, Tensor] = field(default_factory=dict)  # the factor of a clip, by parameter
+    cut: frozenset[str] = frozenset()  # parameters whose gradients were clipped by value
+
+
+class Path:
+    """Hooks on the parameters and on the optimizers, from a window's start to its end."""
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Tensor],
+        optimizers: Sequence[Any],
+        passes: Passes,
+        *,
+        sketching: bool,
+    ) -> None:
+        """Sketch the gradients that are there already."""
+        self.parameters = dict(parameters)
+        self.handed: list[Handed] = []
+        self.forget: Callable[[int], None] = lambda _: None  # called before a closure runs again
+        self.sketching = sketching
+        self._optimizers, self._passes = list(optimizers), passes
+        self._names = {id(weight): name for name, weight in self.parameters.items()}
+        self._sketch = Sketcher()
+        self._arrived: dict[str, tuple[Pass, Tensor | None]] = {}
+        self._clips: dict[str, Tensor] = {}
+        self._cut: set[str] = set()
+        self._stepped: list[Any] = []
+        self._closed: set[str] = set()
+        self._evaluating: dict[int, Handed | None] = {}
+        found = {name: self._sketched(weight.grad) for name, weight in self.parameters.items()}
+        self.held = {name: sketch for name, sketch in found.items() if sketch is not None}
+
+    @property
+    def passes(self) -> list[Pass]:
+        """The passes that added to a gradient, in order."""
+        return self._passes.counted
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Set the hooks, and remove them."""
+        with contextlib.ExitStack() as hooks:
+            for name, weight in self.parameters.items():
+                hooks.callback(weight.register_hook(self._arriving(name)).remove)
+                landing = weight.register_post_accumulate_grad_hook(self._landing(name))
+                hooks.callback(landing.remove)
+            hooks.callback(register_optimizer_step_pre_hook(self._before_step).remove)
+            hooks.callback(register_optimizer_step_post_hook(self._after_step).remove)
+            for optimizer in self._optimizers:
+                if not isinstance(optimizer, torch.optim.Optimizer):
+                    hooks.enter_context(self._step_watched(optimizer))
+            yield
+
+    def clipped(self, weights: Sequence[Tensor], factor: Tensor | None) -> None:
+        """Note a clip: by a factor, or by value."""
+        for name in self._known(weights):
+            if factor is None:
+                self._cut.add(name)
+            else:
+                before = self._clips.get(name)
+                self._clips[name] = factor if before is None else before * factor
+
+    def _arriving(self, name: str) -> Callable[[Tensor], None]:
+        def arrive(gradient: Tensor | None) -> None:
+            if gradient is not None and name not in self._closed:
+                self._arrived[name] = self._passes.current(), self._sketched(gradient)
+
+        return arrive
+
+    def _landing(self, name: str) -> Callable[[Tensor], None]:
+        return lambda _: self._land(name)
+
+    def _land(self, name: str) -> None:
+        """What arrived at a parameter was added: it counts, and earlier clips do no longer."""
+        if name not in self._arrived or name in self._closed:
+            return
+        one, sketch = self._arrived.pop(name)
+        before = one.added.get(name)
+        one.added[name] = sketch if before is None or sketch is None else before + sketch
+        self._clips.pop(name, None)
+        self._cut.discard(name)
+
+    def _before_step(self, optimizer: Any, arguments: Any, named: Any) -> Any:  # noqa: ANN401 - torch's
+        names = self._concerned(optimizer)
+        if not names:
+            return None
+        if any(optimizer is one for one in self._stepped):
+            raise ValueError(
+                "watch must see one optimizer step, but "
+                f"{type(optimizer).__name__} stepped a second time inside the window: "
+                "open a new window for each step"
+            )
+        closure, wrapped = _closure(arguments, named)
+        if closure is None:
+            self._hand(optimizer, names)
+            return None
+        self._evaluating[id(optimizer)] = None
+        return wrapped(self._evaluation(optimizer, names, closure))
+
+    def _evaluation(
+        self,
+        optimizer: Any,  # noqa: ANN401 - any optimizer
+        names: Sequence[str],
+        closure: Callable[[], Any],
+    ) -> Callable[[], Any]:
+        """Return the closure, watched: each evaluation takes the place of the one before."""
+        mark, clips, cut = len(self._passes.seen), dict(self._clips), set(self._cut)
+
+        def evaluate() -> Any:  # noqa: ANN401 - whatever the closure returns
+            self.forget(mark)
+            del self._passes.seen[mark:]
+            self._clips, self._cut = dict(clips), set(cut)
+            value = closure()
+            before = self._evaluating[id(optimizer)]
+            if before is not None:
+                self.handed.remove(before)
+            self._evaluating[id(optimizer)] = self._record(optimizer, names)
+            return value
+
+        return evaluate
+
+    def _after_step(self, optimizer: Any, *_: Any) -> None:  # noqa: ANN401 - torch's
+        if id(optimizer) in self._evaluating:
+            handed = self._evaluating.pop(id(optimizer))
+            if handed is None:
+                raise ValueError(
+                    f"watch must see the gradients of the step, but {type(optimizer).__name__} "
+                    "never called the closure it was given"
+                )
+            self._close(optimizer, handed.names)
+
+    def _hand(self, optimizer: Any, names: Sequence[str]) -> None:  # noqa: ANN401 - any optimizer
+        for name in names:  # an optimizer that steps inside the backward pass comes before landing
+            self._land(name)
+        self._record(optimizer, names)
+        self._close(optimizer, names)
+
+    def _record(self, optimizer: Any, names: Sequence[str]) -> Handed:  # noqa: ANN401 - any optimizer
+        # A scaler leaves the division to fused optimizers, and tells them the scale.
+        scale = getattr(optimizer, "grad_scale", None)
+        handed = Handed(
+            type(optimizer).__name__,
+            tuple(names),
+            tuple(self._passes.counted),
+            clips={name: self._clips[name] for name in names if name in self._clips},
+            cut=frozenset(self._cut.intersection(names)),
+        )
+        for name in names:
+            sketch = self._sketched(self.parameters[name].grad)
+            if sketch is not None:
+                handed.sketches[name] = sketch if scale is None else sketch / scale
+        self.handed.append(handed)
+        return handed
+
+    def _close(self, optimizer: Any, names: Sequence[str]) -> None:  # noqa: ANN401 - any optimizer
+        self._stepped.append(optimizer)
+        self._closed.update(names)
+
+    def _concerned(self, optimizer: Any) -> list[str]:  # noqa: ANN401 - any optimizer
+        """Return the watched parameters of a watched optimizer."""
+        held = _held(optimizer)
+        if self._optimizers and not any(held & _held(one) for one in self._optimizers):
+            return []
+        return [name for name, weight in self.parameters.items() if id(weight) in held]
+
+    def _known(self, weights: Sequence[Tensor]) -> list[str]:
+        return [self._names[id(weight)] for weight in weights if id(weight) in self._names]
+
+    def _sketched(self, gradient: Tensor | None) -> Tensor | None:
+        return self._sketch(gradient) if self.sketching and gradient is not None else None
+
+    @contextlib.contextmanager
+    def _step_watched(self, optimizer: Any) -> Iterator[None]:  # noqa: ANN401 - any optimizer
+        """Watch the `step` of an optimizer that is none of torch's, which calls no hooks."""
+        original = optimizer.step
+
+        def step(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - its own
+            changed = self._before_step(optimizer, (optimizer, *arguments), named)
+            given, named = changed or ((optimizer, *arguments), named)
+            value = original(*given[1:], **named)
+            self._after_step(optimizer)
+            return value
+
+        optimizer.step = step
+        try:
+            yield
+        finally:
+            del optimizer.step
+
+
+def _held(optimizer: Any) -> set[int]:  # noqa: ANN401 - any optimizer
+    groups = getattr(optimizer, "param_groups", ())
+    return {id(weight) for group in groups for weight in group["params"]}
+
+
+def _closure(
+    arguments: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[Callable[[], Any] | None, Callable[[Callable[[], Any]], Any]]:
+    """Return a step's closure, and how its arguments are with another in its place."""
+    if callable(named.get("closure")):
+        return named["closure"], lambda other: (arguments, {**named, "closure": other})
+    if len(arguments) > 1 and callable(arguments[1]):
+        return arguments[1], lambda other: ((arguments[0], other, *arguments[2:]), named)
+    return None, lambda _: None

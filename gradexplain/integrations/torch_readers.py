@@ -1,0 +1,280 @@
+"""Readers for loops without a tap: weights from what models and autograd already show.
+
+In this order: `log_probs` that a model returns; the loss's own node in the graph, with its saved
+targets; the `loss` that a model returns, by its value; the output of the head. The first three must
+lie on every way from the objective to the parameters, the last must explain the whole gradient of
+the logits. A router's `aux_loss` is a term of its own. What none of them can read is not read.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradexplain.integrations.torch_head import Logits, mean_cross_entropy, solved
+from gradexplain.integrations.torch_passes import Pass
+from gradexplain.integrations.torch_taps import Tap
+
+_SCALAR = {
+    "MseLossBackward0",
+    "BinaryCrossEntropyBackward0",
+    "BinaryCrossEntropyWithLogitsBackward0",
+}
+_NLL = {"NllLossBackward0", "NllLoss2DBackward0"}
+_NONE, _MEAN = 0, 1  # of the reductions that a loss node saves; 2 is the sum
+IGNORED = -100  # the label that Hugging Face's losses leave out
+_NEAR = 2e-2  # how far a model's loss may be from the mean cross-entropy, in bfloat16
+
+
+@dataclass(eq=False)
+class Output:
+    """What one forward pass of a model returned."""
+
+    loss: Tensor | None
+    log_probs: Tensor | None
+    aux_loss: Tensor | None
+    logits: Tensor | None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    router_weight: float | None = None
+
+
+@dataclass(eq=False)
+class Graph:
+    """What lies between a pass's roots and the parameters."""
+
+    losses: list[Any]  # nodes of losses
+    known: list[Any]  # the nodes to stop at that were met
+    parameter: str | None  # one that is reached by another way
+
+
+class Readers:
+    """The readers of a window. They read a pass only while nothing was tapped."""
+
+    def __init__(self, models: Sequence[nn.Module], names: Mapping[int, str]) -> None:
+        """Prepare to read these models, whose parameters have these names."""
+        self.made: list[Tap] = []
+        self.not_read: list[str] = []
+        self._models, self._names = models, names
+        self._outputs: list[Output] = []
+        self._logits: list[Logits] = []
+        self._reading_head = False
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Set the hooks on the models and their heads, and remove them."""
+        with contextlib.ExitStack() as hooks:
+            for model in self._models:
+                added = model.register_forward_hook(Hook(self._returned), with_kwargs=True)
+                hooks.callback(added.remove)
+                head = _head(model)
+                if head is not None:
+                    hooks.callback(head.register_forward_hook(Hook(self._headed)).remove)
+            yield
+
+    def begin(self, one: Pass, roots: Sequence[Any]) -> None:
+        """Before a pass: find what shows its weights, and hook it."""
+        outputs, self._outputs = self._outputs, []
+        self._reading_head = False
+        routers = {o.aux_loss.grad_fn: o for o in outputs if o.aux_loss is not None}
+        shown = {o.log_probs.grad_fn: o for o in outputs if o.log_probs is not None}
+        graph = met(roots, {*routers, *shown}, self._names)
+        fused = [shown[node] for node in graph.known if node in shown]
+        if graph.parameter is None and (graph.losses or fused):
+            for node in graph.losses:
+                self._at_node(one, node)
+            for output in fused:
+                self._at_log_probs(one, output)
+        elif not self._at_value(one, roots, outputs, set(routers)):
+            self._reading_head = bool(self._logits)
+            if not self._reading_head:
+                self.not_read.append(_reason(graph, roots))
+        for node in graph.known:
+            if node in routers:
+                self._at_router(one, routers[node])
+
+    def end(self, one: Pass) -> None:
+        """After a pass: solve at the heads, if that is how it is read."""
+        logits, self._logits = self._logits, []
+        if not self._reading_head:
+            return
+        self._reading_head = False
+        for each in logits:
+            if each.gradient is None:
+                continue
+            found = solved(each)
+            if isinstance(found, str):
+                self.not_read.append(found)
+            else:
+                weights, count, left = found
+                zero = each.gradient.new_zeros(())
+                tap = Tap("loss", None, count, None, summed=False, value=zero, unit=left)
+                tap.readings[one] = weights
+                self.made.append(tap)
+
+    def _returned(self, model: nn.Module, _: Any, given: Any, out: Any) -> None:  # noqa: ANN401 - anybody's
+        named = {name: _differentiable(out, name) for name in ("loss", "log_probs", "aux_loss")}
+        if torch.is_grad_enabled() and any(value is not None for value in named.values()):
+            weight = getattr(getattr(model, "config", None), "router_aux_loss_coef", None)
+            logits = _field(out, "logits")
+            self._outputs.append(Output(**named, logits=logits, given=given, router_weight=weight))
+
+    def _headed(self, _: nn.Module, __: Any, out: Any) -> None:  # noqa: ANN401 - anybody's
+        if isinstance(out, Tensor) and out.requires_grad:
+            logits = Logits(out.detach())
+            self._logits.append(logits)
+            out.register_hook(logits.arrived)
+
+    def _at_node(self, one: Pass, node: Any) -> None:  # noqa: ANN401 - a node of autograd's graph
+        """Read what arrives at a loss's node, with the count of targets that it saved."""
+        reduction, target = node._saved_reduction, node._saved_target  # noqa: SLF001 - torch's own names
+        kept, count = torch.ones_like(target, dtype=torch.bool), float(target.numel())
+        if node.name() in _NLL:
+            kept = target != node._saved_ignore_index  # noqa: SLF001 - torch's own
+            classes = node._saved_weight  # noqa: SLF001 - torch's own
+            weighed = classes is not None
+            count = float(classes[target[kept]].sum() if weighed else kept.sum())
+        summed = reduction not in {_NONE, _MEAN}
+        mask = kept if reduction == _NONE else None
+        value = torch.zeros(kept.shape if reduction == _NONE else (), device=target.device)
+        if not count and reduction == _MEAN:
+            value = value / 0  # the mean over no targets, as torch computes it
+        self._hooked(one, node, Tap("loss", None, count, mask, summed=summed, value=value))
+
+    def _at_log_probs(self, one: Pass, output: Output) -> None:
+        """Read what arrives at each target's log-probability: minus its weight."""
+        found = output.log_probs
+        assert found is not None  # noqa: S101 - it was met in the graph
+        tap = Tap("loss", None, None, None, summed=False, value=-found.detach())
+        self._hooked(one, found.grad_fn, tap, -1.0)
+
+    def _at_router(self, one: Pass, output: Output) -> None:
+        """Read a router's loss, a term of its own, whose weight the model may know."""
+        found = output.aux_loss
+        assert found is not None  # noqa: S101 - it was met in the graph
+        tap = Tap("aux_loss", output.router_weight, 1.0, None, summed=False, value=found.detach())
+        self._hooked(one, found.grad_fn, tap)
+
+    def _at_value(
+        self, one: Pass, roots: Sequence[Any], outputs: Sequence[Output], routers: set[Any]
+    ) -> bool:
+        """Read what arrives at the loss that a model returned, if that is a mean cross-entropy."""
+        nodes = {o.loss.grad_fn: o for o in outputs if o.loss is not None}
+        graph = met(roots, {*nodes, *routers}, self._names)
+        mine = [nodes[node] for node in graph.known if node in nodes]
+        if graph.parameter is not None or not mine:
+            return False
+        read = [(output, _mean_of(output)) for output in mine]
+        if any(mean is None for _, mean in read):
+            return False
+        for output, mean in read:
+            loss = output.loss
+            assert loss is not None and mean is not None  # noqa: PT018, S101 - filtered above
+            count, times = mean
+            tap = Tap("loss", None, count, None, summed=False, value=loss.detach())
+            self._hooked(one, loss.grad_fn, tap, times)
+        return True
+
+    def _hooked(self, one: Pass, node: Any, tap: Tap, times: float = 1.0) -> None:  # noqa: ANN401 - a node
+        self.made.append(tap)
+
+        def read(gradients: tuple[Tensor | None, ...]) -> None:
+            if gradients[0] is not None:
+                arrived = gradients[0].detach() * times
+                tap.readings[one] = tap.readings[one] + arrived if one in tap.readings else arrived
+
+        node.register_prehook(read)
+
+
+class Hook:
+    """A forward hook that a copied or saved model does not take along."""
+
+    def __init__(self, call: Callable[..., None]) -> None:
+        """Call this function."""
+        self._call = call
+
+    def __call__(self, *arguments: Any) -> None:  # noqa: ANN401 - torch's
+        """Hand the arguments over."""
+        self._call(*arguments)
+
+    def __reduce__(self) -> Any:  # noqa: ANN401 - as pickle wants it
+        """Leave a hook that does nothing in its place."""
+        return Hook, (_nothing,)
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing."""
+
+
+def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) -> Graph:
+    """Walk down from the roots to the losses, to the nodes to stop at, and to the parameters."""
+    stops, graph = set(stops), Graph([], [], None)
+    waiting = [root.grad_fn for root in roots if getattr(root, "grad_fn", None) is not None]
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        if node in stops:
+            graph.known.append(node)
+            continue
+        if node.name() in _NLL | _SCALAR:
+            graph.losses.append(node)
+            continue
+        name = weights.get(id(getattr(node, "variable", None)))
+        graph.parameter = graph.parameter or name
+        for below, _ in node.next_functions:
+            if below is not None and below not in seen:
+                seen.add(below)
+                waiting.append(below)
+    return graph
+
+
+def _reason(graph: Graph, roots: Sequence[Any]) -> str:
+    top = [root.grad_fn.name() for root in roots if getattr(root, "grad_fn", None) is not None]
+    reached = (
+        f"reaches {graph.parameter} without a loss it knows" if graph.parameter else "is unknown"
+    )
+    return f"a pass from {', '.join(top) or 'no node'} {reached}"
+
+
+def _mean_of(output: Output) -> tuple[float, float] | None:
+    """Return the count of targets, and the share of their mean that a model's loss is, if it is."""
+    labels, logits, loss = output.given.get("labels"), output.logits, output.loss
+    if (
+        loss is None
+        or loss.ndim
+        or not isinstance(labels, Tensor)
+        or not isinstance(logits, Tensor)
+    ):
+        return None
+    total = output.given.get("num_items_in_batch")
+    for shift in (1, 0):
+        found = mean_cross_entropy(logits.detach(), labels, shift, IGNORED)
+        if found is None or not found[0]:
+            continue
+        mean, count = found
+        ratio = float(loss.detach()) / mean
+        share = 1.0 if total is None else count / float(total)
+        if abs(ratio / share - 1) <= _NEAR:
+            return count, share
+    return None
+
+
+def _head(model: nn.Module) -> nn.Module | None:
+    """Return the module that makes the logits, if the model names it."""
+    for one in (model, getattr(model, "module", None)):
+        named = getattr(one, "get_output_embeddings", None)
+        head = named() if callable(named) else None
+        if isinstance(head, nn.Module):
+            return head
+    return None
+
+
+def _field(out: Any, name: str) -> Any:  # noqa: ANN401 - any output
+    return out.get(name) if isinstance(out, Mapping) else getattr(out, name, None)
+
+
+def _differentiable(out: Any, name: str) -> Tensor | None:  # noqa: ANN401 - any output
+    value = _field(out, name)
+    return value if isinstance(value, Tensor) and value.grad_fn is not None else None

@@ -1,0 +1,122 @@
+"""From tensors on devices to plain arrays: what one worker saw, once its step is done."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gradexplain.audit.tap.path import Sketches
+from gradexplain.audit.tap.seen import Array, Seen, Stepped, Tapped
+from gradexplain.integrations.torch_passes import Pass
+from gradexplain.integrations.torch_path import Handed, Path
+from gradexplain.integrations.torch_sketch import LENGTH
+from gradexplain.integrations.torch_taps import Tap
+
+
+def seen_by(
+    taps: Sequence[Tap], path: Path, coupled: tuple[str, ...], not_read: Sequence[str]
+) -> Seen:
+    """Return what was seen.
+
+    Args:
+        taps: the taps, or those of the readers.
+        path: the way to the optimizers.
+        coupled: layers that couple the examples of a batch.
+        not_read: why readers could not read.
+
+    Raises:
+        ValueError: no optimizer stepped, or nothing was tapped.
+    """
+    if not path.handed:
+        raise ValueError(
+            "watch must see the optimizer's step, but none was taken inside the window "
+            "(a scaler skips it where a gradient is infinite)"
+        )
+    if not any(handed.passes for handed in path.handed):
+        raise ValueError(
+            f"watch must see backward passes before the optimizer's step, but "
+            f"{path.handed[0].optimizer} stepped before any: open the window before the first of "
+            "the step's micro-batches"
+        )
+    used = [tap for tap in taps if tap.readings or not tap.recomputed]
+    counted = path.passes
+    place = {one: k for k, one in enumerate(counted)}
+    return Seen(
+        taps=tuple(_tapped(tap, place) for tap in used),
+        steps=tuple(_stepped(handed, path, place) for handed in path.handed),
+        untapped={place[one]: one.untapped for one in counted if one.untapped},
+        coupled=coupled,
+        not_read=tuple(not_read),
+    )
+
+
+def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
+    return Tapped(
+        term=tap.term,
+        read={place[one]: _array(arrived) for one, arrived in tap.readings.items() if one in place},
+        unit=max(tap.unit, *(torch.finfo(kind).eps / 2 for kind in _types(tap))),
+        count=_count(tap),
+        weight=tap.weight,
+        kept=None if tap.mask is None else tap.mask.cpu().numpy(),
+        summed=tap.summed,
+        shape=tuple(tap.value.shape),
+        finite=bool(torch.isfinite(tap.value if tap.mask is None else tap.value[tap.mask]).all()),
+    )
+
+
+def _count(tap: Tap) -> float | None:
+    count = None if tap.count is None else float(tap.count)
+    if count is not None and not 0 <= count < float("inf"):
+        raise ValueError(f"targets must be finite and at least 0, not {count:g}")
+    return count
+
+
+def _types(tap: Tap) -> list[torch.dtype]:
+    return [tap.value.dtype, *(arrived.dtype for arrived in tap.readings.values())]
+
+
+def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
+    """Put the sketches of an optimizer's parameters into one table."""
+    passes = [one for one in handed.passes if not one.added.keys().isdisjoint(handed.names)]
+    names = [name for name in handed.names if _reached(name, handed, passes)]
+    kinds = [path.parameters[name].dtype for name in names]
+    sketches = None
+    if path.sketching:
+        sketches = Sketches(
+            names=tuple(names),
+            added=_table([one.added.get(name) for one in passes for name in names]).reshape(
+                len(passes), len(names), LENGTH
+            ),
+            held=_table([path.held.get(name) for name in names]),
+            handed=_table([handed.sketches.get(name) for name in names]),
+            unit=max((torch.finfo(kind).eps for kind in kinds), default=0.0) / 2,
+        )
+    return Stepped(
+        optimizer=handed.optimizer,
+        passes=tuple(place[one] for one in passes),
+        names=tuple(names),
+        sketches=sketches,
+        clips=tuple(float(handed.clips.get(name, 1.0)) for name in names),
+        cut=tuple(sorted(handed.cut)),
+    )
+
+
+def _reached(name: str, handed: Handed, passes: Sequence[Pass]) -> bool:
+    return name in handed.sketches or any(name in one.added for one in passes)
+
+
+def _table(sketches: Sequence[Tensor | None]) -> Array:
+    """Return one row for each parameter, (T, m), moved to the CPU at once from each device."""
+    rows = torch.zeros(len(sketches), LENGTH, dtype=torch.float64)
+    places: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for t, sketch in enumerate(sketches):
+        if sketch is not None:
+            places.setdefault((sketch.device, sketch.dtype), []).append(t)
+    for where in places.values():
+        found = torch.stack([s for t in where if (s := sketches[t]) is not None])
+        rows[where] = found.to("cpu").double()
+    return rows.numpy()
+
+
+def _array(value: Tensor) -> Array:
+    return value.to("cpu").double().numpy()

@@ -1,0 +1,93 @@
+"""Taps: the gradient that arrives at a loss is the weight that the loop gives it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradexplain.integrations.torch_passes import Pass, Passes
+
+_MARK = "gradexplain"  # in a node's metadata: a tap sees what passes here
+
+
+@dataclass(eq=False)
+class Tap:
+    """One tapped loss, and what arrived at it in each backward pass."""
+
+    term: str
+    weight: float | None  # the total that its term is meant to have
+    count: float | Tensor | None  # a tensor is read at the end, when no device waits for it
+    mask: Tensor | None  # the targets that count, of an unreduced loss
+    summed: bool
+    value: Tensor
+    unit: float = 0.0  # how far a reading may be off, beyond the rounding of its type
+    place: int = 0  # how many passes had begun when it was made
+    recomputed: bool = False  # made inside a backward pass, as a checkpoint does
+    readings: dict[Pass, Tensor] = field(default_factory=dict)
+
+
+class Taps:
+    """All taps of a window, in order."""
+
+    def __init__(self, passes: Passes) -> None:
+        """Start with none."""
+        self.made: list[Tap] = []
+        self._passes = passes
+
+    def tap(self, loss: Tensor, **named: Any) -> Tensor:  # noqa: ANN401 - the fields of a Tap
+        """Return the loss as it is, with a hook that reads what arrives at it."""
+        tap = Tap(
+            value=loss.detach(),
+            place=len(self._passes.seen),
+            recomputed=torch._C._current_graph_task_id() != -1,  # noqa: SLF001 - nothing public says it
+            **named,
+        )
+        self.made.append(tap)
+        return self.read(loss, tap)
+
+    def read(self, loss: Tensor, tap: Tap) -> Tensor:
+        """Return a copy of the loss whose gradient is the tap's reading."""
+        # A view would lose its hook to arithmetic in place, such as `loss /= K`; a copy keeps it.
+        tapped = loss.clone()
+        tapped.register_hook(self._reader(tap))
+        tapped.grad_fn.metadata[_MARK] = True
+        return tapped
+
+    def forget(self, place: int) -> None:
+        """Drop the taps that were made after so many passes: a closure makes them again."""
+        self.made = [tap for tap in self.made if tap.place < place]
+
+    def _reader(self, tap: Tap) -> Callable[[Tensor | None], None]:
+        def read(gradient: Tensor | None) -> None:
+            if gradient is None:
+                return
+            one, arrived = self._passes.current(), gradient.detach().clone()
+            before = tap.readings.get(one)
+            tap.readings[one] = arrived if before is None else before + arrived
+
+        return read
+
+
+def untapped(roots: Sequence[Any], weights: dict[int, str]) -> str | None:
+    """Return a parameter that is reached from the roots without passing a tap, if there is one.
+
+    Args:
+        roots: the tensors that a backward pass starts from.
+        weights: the watched parameters' names, by their `id`.
+    """
+    waiting = [root.grad_fn for root in roots if getattr(root, "grad_fn", None) is not None]
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        if node.name() == "CloneBackward0" and _MARK in node.metadata:
+            continue
+        name = weights.get(id(getattr(node, "variable", None)))
+        if name is not None:
+            return name
+        for below, _ in node.next_functions:
+            if below is not None and below not in seen:
+                seen.add(below)
+                waiting.append(below)
+    return None

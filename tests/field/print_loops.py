@@ -1,0 +1,39 @@
+"""Print the table of loops: the lines that watching adds, and what is said of each version.
+
+python -m field.print_loops
+"""
+
+import inspect
+import re
+
+from field import loops, loops_kinds, loops_optimizers, loops_workers
+from field.loops import Loop
+from field.test_loops import LOOPS, spread
+
+_ADDED = re.compile(r"with watch\(|step\.tap\(|step\.report\(\)")
+
+
+def added(loop: Loop) -> int:
+    """Count the lines of a loop, or of the one it calls, that watching adds."""
+    called = [loop.run]
+    source = inspect.getsource(loop.run)
+    for module in (loops, loops_kinds, loops_optimizers, loops_workers):
+        called += [
+            f for n, f in inspect.getmembers(module, inspect.isfunction) if f"{n}(" in source
+        ]
+    return max(len(_ADDED.findall(inspect.getsource(one))) for one in called)
+
+
+def main() -> None:
+    for name, loop in LOOPS.items():
+        right, wrong = loop.run(right=True), loop.run(right=False)
+        print(f"| {name} | {added(loop)} | {right.summary} | {wrong.summary} |")
+    told, _ = spread()
+    for name, loop in loops_workers.LOOPS.items():
+        said = [told[f"{name}, {which}"][0] for which in ("right", "wrong")]
+        titles = [f"{data['verdict']}: {data['claim']}" for data in said]
+        print(f"| {name} | {added(loop)} | {' | '.join(titles)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Real loops: the right version is exact, the wrong one is named, in each framework set."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch.multiprocessing as mp
+
+from field import loops, loops_kinds, loops_optimizers, loops_workers
+from field.loops import Loop
+from field.workers import leave, meet
+from gradexplain import Report
+
+LOOPS: dict[str, Loop] = {**loops.LOOPS, **loops_kinds.LOOPS, **loops_optimizers.LOOPS}
+
+
+def said(report: Report) -> str:
+    return " ".join(str(report).split())
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_the_right_loop_is_exact(name: str) -> None:
+    report = LOOPS[name].run(right=True)
+    assert report.ok is True, report
+    assert max(map(len, str(report).splitlines())) <= 76
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_the_wrong_loop_is_named(name: str) -> None:
+    loop = LOOPS[name]
+    report = loop.run(right=False)
+    assert report.verdict.value == loop.verdict, report
+    assert report.ok is not True
+    assert loop.words in said(report)
+    assert max(map(len, str(report).splitlines())) <= 76
+
+
+def spread() -> list[dict[str, tuple[dict[str, object], str]]]:
+    """Run all loops of two workers; return what each worker was told, as data and as text."""
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(_begin, args=(folder,), nprocs=loops_workers.WORKERS)
+        files = [Path(folder) / f"{rank}.json" for rank in range(loops_workers.WORKERS)]
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def _begin(rank: int, folder: str) -> None:
+    meet(folder, rank, loops_workers.WORKERS)
+    found = {}
+    for name, loop in loops_workers.LOOPS.items():
+        for right in (True, False):
+            report = loop.run(right=right)
+            found[f"{name}, {'right' if right else 'wrong'}"] = report.to_dict(), said(report)
+    Path(folder, f"{rank}.json").write_text(json.dumps(found), encoding="utf-8")
+    leave()
+
+
+def test_loops_on_workers_read_as_they_are() -> None:
+    first, second = spread()
+    assert [data for data, _ in first.values()] == [data for data, _ in second.values()]
+    assert all("worker 0 prints" in text for _, text in second.values())
+    for name, loop in loops_workers.LOOPS.items():
+        right, _ = first[f"{name}, right"]
+        wrong, text = first[f"{name}, wrong"]
+        assert right["ok"] is True, (name, right)
+        assert wrong["ok"] is False, (name, wrong)
+        assert wrong["verdict"] == loop.verdict, (name, text)
+        assert loop.words in text, (name, text)

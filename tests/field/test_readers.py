@@ -1,0 +1,224 @@
+"""Without a tap: what models and autograd show is read; what they don't is said to be unread."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from field.loops import BATCHES, COUNTS, K, N, adam, share, tokens
+from field.tiny import IGNORED, VOCABULARY, mean_loss, summed_loss
+from gradexplain import Report
+from gradexplain.integrations.torch import watch
+
+
+@dataclass
+class Output:
+    """What models return."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    log_probs: Tensor | None = None
+    aux_loss: Tensor | None = None
+
+
+class Named(nn.Module):
+    """A language model that names its head, as Hugging Face's do, and returns what is asked."""
+
+    def __init__(self, returns: Callable[[Tensor, Tensor], Output]) -> None:
+        super().__init__()
+        self.body = tokens()
+        self.returns = returns
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.body[3]
+
+    def forward(self, inputs: Tensor, labels: Tensor, **_: Any) -> Output:
+        return self.returns(self.body(inputs), labels)
+
+
+def read(model: nn.Module, loss: Callable[[Any, int], Tensor], **given: Any) -> Report:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            found = model(*batch, **given) if isinstance(model, Named) else batch
+            loss(found, n).backward()
+        optimizer.step()
+    return step.report()
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("right", [True, False])
+def test_a_mean_cross_entropy_is_read_at_its_node(kind: torch.dtype, right: bool) -> None:  # noqa: FBT001
+    model = tokens().to(kind)
+    report = read(model, lambda batch, n: share(mean_loss(model, batch), n, right=right))
+    assert report.verdict.value == ("exact" if right else "mean-of-means")
+    assert [part.count for part in report.parts] == COUNTS
+
+
+def test_a_summed_cross_entropy_is_read_at_its_node() -> None:
+    model = tokens()
+    report = read(model, lambda batch, _: summed_loss(model, batch) / N)
+    assert report.ok is True
+
+
+def test_an_unreduced_cross_entropy_is_read_at_its_node() -> None:
+    model = tokens()
+
+    def loss(batch: Any, n: int) -> Tensor:
+        inputs, labels = batch
+        each = F.cross_entropy(model(inputs).transpose(1, 2), labels, reduction="none")
+        return each.sum() / n / K
+
+    assert read(model, loss).verdict.value == "mean-of-means"
+
+
+def test_class_weights_are_the_count() -> None:
+    model = tokens()
+    classes = torch.linspace(0.2, 2.0, VOCABULARY)
+    sums = [float((classes[y.clamp(min=0)] * (y != IGNORED)).sum()) for _, y in BATCHES]
+
+    def loss(batch: Any, _: int) -> Tensor:
+        inputs, labels = batch
+        logits = model(inputs).flatten(0, 1)
+        return F.cross_entropy(logits, labels.flatten(), classes, reduction="sum") / sum(sums)
+
+    report = read(model, loss)
+    assert report.ok is True
+    assert [part.count for part in report.parts] == pytest.approx(sums)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda z, y: F.mse_loss(z, F.one_hot(y.clamp(min=0), VOCABULARY).float()),
+        lambda z, y: F.binary_cross_entropy_with_logits(z, (z > 0).float() + 0 * y[..., None]),
+    ],
+)
+def test_squared_error_and_binary_cross_entropy_are_read(loss: Any) -> None:
+    model = tokens()
+    sizes = [inputs.numel() for inputs, _ in BATCHES]
+
+    def right(batch: Any, _: int) -> Tensor:
+        inputs, labels = batch
+        return loss(model(inputs), labels) * inputs.numel() / sum(sizes)
+
+    assert read(model, right).ok is True
+    model.zero_grad()
+    assert read(model, lambda b, _: loss(model(b[0]), b[1]) / K).verdict.value == "mean-of-means"
+
+
+def test_a_mean_over_no_targets_is_named() -> None:
+    model = tokens()
+    empty = BATCHES[0][0], torch.full_like(BATCHES[0][1], IGNORED)
+    report = read(model, lambda batch, n: mean_loss(model, empty if n == COUNTS[1] else batch) / K)
+    assert report.claim.startswith("Micro-batch 1 has no targets, and its mean is 0/0.")
+
+
+def cross_entropy(z: Tensor, y: Tensor, **options: Any) -> Tensor:
+    return F.cross_entropy(z.flatten(0, 1), y.flatten(), **options)
+
+
+def test_log_probs_that_a_model_returns_are_read() -> None:
+    def returns(z: Tensor, y: Tensor) -> Output:
+        kept = y != IGNORED
+        return Output(log_probs=z.log_softmax(-1)[kept].gather(-1, y[kept][:, None])[:, 0])
+
+    report = read(Named(returns), lambda out, n: -out.log_probs.sum() / N + 0 * n)
+    assert report.ok is True
+    wrong = read(Named(returns), lambda out, _: -out.log_probs.mean() / K)
+    assert wrong.verdict.value == "mean-of-means"
+
+
+class Opaque(torch.autograd.Function):
+    """A fused loss: autograd sees one node that it doesn't know."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, y: Tensor) -> Tensor:
+        with torch.enable_grad():
+            inner = z.detach().requires_grad_()
+            loss = cross_entropy(inner, y)
+            (ctx.slope,) = torch.autograd.grad(loss, inner)
+        return loss.detach()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return gradient * ctx.slope, None
+
+
+def test_a_returned_loss_is_read_by_its_value() -> None:
+    model = Named(lambda z, y: Output(loss=Opaque.apply(z, y), logits=z.detach()))
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for inputs, labels in BATCHES:
+            (model(inputs=inputs, labels=labels).loss / K).backward()
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == "mean-of-means"
+    assert [part.count for part in report.parts] == COUNTS
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_an_unknown_loss_is_read_at_the_head(smoothing: float, kind: torch.dtype) -> None:
+    def returns(z: Tensor, y: Tensor) -> Output:
+        kept, spread = y != IGNORED, (1 - smoothing, smoothing / VOCABULARY)
+        target = F.one_hot(y.clamp(min=0), VOCABULARY) * spread[0] + spread[1]
+        each = -(target * z.float().log_softmax(-1)).sum(-1)
+        return Output(loss=(each * kept).sum())
+
+    model = Named(returns).to(kind)
+    assert read(model, lambda out, _: out.loss / N).ok is True
+    wrong = read(Named(returns).to(kind), lambda out, n: out.loss / n / K)
+    assert wrong.verdict.value == "mean-of-means"
+    assert [part.count for part in wrong.parts] == COUNTS
+
+
+def distilled(z: Tensor, _: Tensor) -> Output:
+    teacher = torch.linspace(-1, 1, VOCABULARY).softmax(-1)
+    return Output(loss=-(teacher * z.log_softmax(-1)).sum(-1).mean())
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [
+        distilled,
+        lambda z, y: Output(
+            loss=-(z / 2).log_softmax(-1).gather(-1, y.clamp(min=0)[..., None]).mean()
+        ),
+        lambda z, y: Output(loss=cross_entropy(z, y) + 0.1 * z.logsumexp(-1).square().mean()),
+    ],
+    ids=["distilled", "temperature", "z-loss"],
+)
+def test_what_cannot_be_read_is_said_not_to_be(returns: Any) -> None:
+    said = r"is no cross-entropy's: \d+% of it is left over\): add `loss ="
+    with pytest.raises(ValueError, match=said):
+        read(Named(returns), lambda out, _: out.loss / K)
+
+
+def test_an_auxiliary_loss_is_a_term_of_its_own() -> None:
+    def returns(z: Tensor, y: Tensor) -> Output:
+        router = z.square().mean()
+        return Output(loss=cross_entropy(z, y) * 1, aux_loss=router)
+
+    report = read(Named(returns), lambda out, n: out.loss * n / N + 0.01 * out.aux_loss / K)
+    assert report.ok is True
+    assert [name for name, _, _ in report.terms] == ["loss", "aux_loss"]
+    assert report.weights[1::2] == pytest.approx([0.01 / K] * K)
+
+
+def test_a_tap_takes_the_readers_place() -> None:
+    model = tokens()
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for k, (batch, n) in enumerate(zip(BATCHES, COUNTS, strict=True)):
+            loss = mean_loss(model, batch)
+            loss = step.tap(loss, targets=n) if k else loss
+            (loss * n / N).backward()
+        optimizer.step()
+    report = step.report()
+    assert report.ok is None
+    assert "Tap every loss of the step" in report.to_do

@@ -1,0 +1,495 @@
+"""What `watch` promises: values unchanged, nothing left behind, errors that say what to do."""
+
+import copy
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_  # imported by name, before any window opens
+
+from field.loops import BATCHES, COUNTS, N, adam, plain, tokens
+from field.tiny import IGNORED, mean_loss
+from gradexplain import Report
+from gradexplain.integrations.torch import Step, watch
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def whole_step(step: Step, model: nn.Module, optimizer: Any, **named: Any) -> None:
+    for batch, n in zip(BATCHES, COUNTS, strict=True):
+        (step.tap(mean_loss(model, batch), targets=n, **named) * n / N).backward()
+    optimizer.step()
+
+
+@pytest.fixture(name="model")
+def _model() -> nn.Module:
+    return tokens()
+
+
+@pytest.fixture(name="watched")
+def _watched(model: nn.Module) -> Iterator[tuple[Step, nn.Module, Any]]:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        yield step, model, optimizer
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (2, 5)])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float64])
+def test_a_tapped_loss_has_the_same_values(watched: Any, shape: Any, kind: torch.dtype) -> None:
+    loss = torch.randn(shape, dtype=kind, requires_grad=True) * 3
+    assert torch.equal(watched[0].tap(loss, targets=None if shape else 4), loss)
+
+
+def test_the_gradients_are_the_same_as_unwatched(model: nn.Module) -> None:
+    other = copy.deepcopy(model)
+    torch.manual_seed(1)
+    for batch, n in zip(BATCHES, COUNTS, strict=True):
+        (mean_loss(other, batch) * n / N).backward()
+    torch.manual_seed(1)
+    plain(model, adam(model), lambda loss, n: loss * n / N)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert one.grad is not None
+        assert two.grad is not None
+        assert torch.equal(one.grad, two.grad)
+
+
+def test_nothing_of_the_window_is_left(model: nn.Module) -> None:
+    backward, cells = torch.autograd.backward, clip_bodies()
+    optimizer = Stranger(model)
+    plain(model, optimizer, lambda loss, n: loss * n / N)
+    assert torch.autograd.backward is backward
+    assert clip_bodies() == cells
+    assert "step" not in vars(optimizer)
+    assert all(not weight._backward_hooks for weight in model.parameters())  # noqa: SLF001
+    assert not model._forward_hooks  # noqa: SLF001
+    torch.save(model, io.BytesIO())
+    copy.deepcopy(model)
+
+
+def clip_bodies() -> list[Any]:
+    return [cell.cell_contents for cell in clip_grad_norm_.__closure__ or ()]
+
+
+class Stranger:
+    """An optimizer that is none of torch's."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.param_groups = [{"params": list(model.parameters())}]
+
+    def step(self) -> None:
+        for weight in self.param_groups[0]["params"]:
+            weight.data -= 0.1 * weight.grad
+
+
+def test_a_window_closes_after_an_error(model: nn.Module) -> None:
+    backward = torch.autograd.backward
+    with pytest.raises(LookupError), watch(model):
+        raise LookupError
+    assert torch.autograd.backward is backward
+
+
+def test_a_model_can_be_copied_and_saved_inside_the_window(watched: Any) -> None:
+    step, model, optimizer = watched
+    twin = copy.deepcopy(model)
+    torch.save(twin.state_dict(), io.BytesIO())
+    mean_loss(twin, BATCHES[0]).backward()  # its own gradients, which nobody watches
+    whole_step(step, model, optimizer)
+    assert step.report().ok is True
+
+
+def test_a_second_step_is_an_error(model: nn.Module) -> None:
+    optimizer = adam(model)
+    said = r"AdamW stepped a second time inside the window: open a new window for each step$"
+    with watch(model, optimizer) as step:
+        whole_step(step, model, optimizer)
+        with pytest.raises(ValueError, match=said):
+            optimizer.step()
+    assert step.report().ok is True
+
+
+def test_windows_may_follow_each_other(model: nn.Module) -> None:
+    optimizer = adam(model)
+    for _ in range(2):
+        optimizer.zero_grad()
+        with watch(model, optimizer) as step:
+            whole_step(step, model, optimizer)
+        assert step.report().ok is True
+
+
+def test_no_step_is_an_error(model: nn.Module) -> None:
+    with watch(model) as step:
+        step.tap(mean_loss(model, BATCHES[0]), targets=9).backward()
+    with pytest.raises(ValueError, match="none was taken inside the window"):
+        step.report()
+
+
+def test_an_overflow_that_skips_the_step_is_said(model: nn.Module) -> None:
+    optimizer, scaler = adam(model), torch.amp.GradScaler("cpu", init_scale=1e38)
+    with watch(model, optimizer) as step:
+        scaler.scale(step.tap(mean_loss(model, BATCHES[0]), targets=9) * 1e9).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    with pytest.raises(ValueError, match="a scaler skips it where a gradient is infinite"):
+        step.report()
+
+
+def test_a_step_before_any_backward_is_an_error(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        optimizer.step()
+    with pytest.raises(ValueError, match="AdamW stepped before any: open the window before"):
+        step.report()
+
+
+def test_a_strangers_step_is_none_of_ours(model: nn.Module) -> None:
+    optimizer, other = adam(model), adam(tokens())
+    with watch(model, optimizer) as step:
+        other.step()
+        whole_step(step, model, optimizer)
+        other.step()
+    assert step.report().ok is True
+
+
+def test_a_closure_that_is_never_called_is_an_error(model: nn.Module) -> None:
+    class Lazy(torch.optim.SGD):
+        def step(self, closure: Any = None) -> None:
+            pass
+
+    optimizer = Lazy(model.parameters())
+    with (
+        watch(model, optimizer),
+        pytest.raises(ValueError, match="Lazy never called the closure it was given"),
+    ):
+        optimizer.step(lambda: None)
+
+
+def test_nothing_tapped_and_nothing_read_names_the_line_to_add(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        model(BATCHES[0][0]).square().mean().backward()
+        optimizer.step()
+    with pytest.raises(ValueError, match=r"add `loss = step.tap\(loss, targets=...\)` before"):
+        step.report()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "error", "said"),
+    [
+        (("loss", 3), {}, TypeError, "loss must be a tensor, not str"),
+        ((torch.ones(()), 3), {}, ValueError, "loss must depend on the parameters"),
+        ((None,), {}, ValueError, 'targets must be given for a scalar loss: .* expect="part"'),
+        ((None, -1), {}, ValueError, "targets must be finite and at least 0, not -1"),
+        ((None, "many"), {}, TypeError, r"a mask of those that count \(labels != -100\), not str"),
+        ((None, 3), {"reduction": "none"}, ValueError, """"mean" or "sum", not 'none'"""),
+    ],
+)
+def test_bad_taps_are_refused(
+    watched: Any, arguments: Any, named: Any, error: type[Exception], said: str
+) -> None:
+    step, model, _ = watched
+    loss, *rest = arguments
+    loss = mean_loss(model, BATCHES[0]) if loss is None else loss
+    with pytest.raises(error, match=said):
+        step.tap(loss, *rest, **named)
+
+
+def test_a_mask_must_have_the_losss_shape(watched: Any) -> None:
+    loss = torch.ones(4, requires_grad=True) * 2
+    with pytest.raises(ValueError, match=r"the loss's shape, \(4,\), not \(2, 2\)"):
+        watched[0].tap(loss, targets=torch.ones(2, 2, dtype=torch.bool))
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "said"),
+    [
+        ("a model", TypeError, "model must be a module, or several, not str"),
+        (nn.ReLU(), ValueError, "model must have a parameter that requires a gradient"),
+    ],
+)
+def test_bad_models_are_refused(model: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said), watch(model):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"expect": "token"}, """must be "target", "part" or .* not 'token'"""),
+        ({"expect": 3}, "a weight for each tapped loss, not 3"),
+        ({"optimizer": adam(tokens())}, "but AdamW holds none of them"),
+        ({"optimizer": "SGD"}, "but str holds none of them"),
+    ],
+)
+def test_bad_options_are_refused(model: nn.Module, named: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said), watch(model, **named):
+        pass
+
+
+def test_a_count_may_be_a_tensor_and_is_read_at_the_end(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            (step.tap(mean_loss(model, batch), targets=torch.tensor(n)) * n / N).backward()
+        optimizer.step()
+    assert step.report().ok is True
+
+
+def test_parameters_of_several_types_are_followed(model: Any) -> None:
+    model[3].double()
+    model[2].register_forward_hook(lambda _, __, out: out.double())
+    assert plain(model, adam(model), lambda loss, n: loss * n / N).ok is True
+
+
+def test_sharded_parameters_are_refused_with_the_way_out() -> None:
+    class DTensor(nn.Parameter):
+        pass
+
+    model = nn.Linear(2, 2)
+    model.weight = DTensor(torch.zeros(2, 2))
+    said = r"sharded \(DTensor, Parameter\): let each worker sketch"
+    with pytest.raises(ValueError, match=said), watch(model):
+        pass
+
+
+def test_evaluation_inside_the_window_is_left_alone(watched: Any) -> None:
+    step, model, optimizer = watched
+    with torch.no_grad():
+        loss = mean_loss(model, BATCHES[0])
+        assert step.tap(loss, targets=9) is loss
+    whole_step(step, model, optimizer)
+    assert step.report().ok is True
+
+
+def test_weights_of_ones_own_are_judged_by(model: nn.Module) -> None:
+    expected = [0.1, 0.2, 0.3, 0.4]
+    optimizer = adam(model)
+    with watch(model, optimizer, expect=expected) as step:
+        for batch, weight in zip(BATCHES, expected, strict=True):
+            (step.tap(mean_loss(model, batch)) * weight).backward()
+        optimizer.step()
+    report = step.report()
+    assert report.ok is True
+    assert report.intended == "given"
+    assert report.expected == pytest.approx(expected)
+
+
+def test_too_few_weights_are_refused(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer, expect=[0.5, 0.5]) as step:
+        whole_step(step, model, optimizer)
+    with pytest.raises(ValueError, match="a weight for each tapped loss, 4, not 2"):
+        step.report()
+
+
+def test_a_terms_weight_is_one_number(watched: Any) -> None:
+    step, model, optimizer = watched
+    for weight in (0.1, 0.2):
+        step.tap(mean_loss(model, BATCHES[0]), targets=3, weight=weight).backward()
+    optimizer.step()
+    with pytest.raises(ValueError, match=r"each tap of 'loss', not 0\.1 and 0\.2"):
+        step.report()
+
+
+def clipped(model: nn.Module, clip: Callable[[], object], **options: Any) -> Report:
+    optimizer = adam(model)
+    with watch(model, optimizer, **options) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            (step.tap(mean_loss(model, batch), targets=n) * n / N).backward()
+        clip()
+        optimizer.step()
+    return step.report()
+
+
+def test_a_clip_by_an_imported_name_is_seen(model: nn.Module) -> None:
+    report = clipped(model, lambda: clip_grad_norm_(model.parameters(), 0.01))
+    assert report.ok is True
+    assert any("The gradient was clipped, × 0.0" in note for note in report.notes)
+
+
+def test_a_clip_that_does_not_bite_is_not_mentioned(model: nn.Module) -> None:
+    report = clipped(model, lambda: clip_grad_norm_(model.parameters(), 1e3))
+    assert report.ok is True
+    assert report.notes == ()
+
+
+def test_a_clip_between_backward_passes_is_none_of_the_whole(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            clip_grad_norm_(model.parameters(), 0.01)
+            (step.tap(mean_loss(model, batch), targets=n) * n / N).backward()
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == "reweighted"
+    assert report.ratios[-1] == 1
+    assert report.ratios[0] is not None
+    assert report.ratios[0] < 0.1
+
+
+def by_hand(model: nn.Module) -> Callable[[], None]:
+    def clip() -> None:
+        for weight in model.parameters():
+            assert weight.grad is not None
+            weight.grad *= 0.14
+
+    return clip
+
+
+def test_a_clip_of_ones_own_is_a_factor_until_it_is_declared(model: nn.Module) -> None:
+    assert clipped(model, by_hand(model)).verdict.value == "rescaled"
+    model.zero_grad()
+    report = clipped(model, by_hand(model), clipped=True)
+    assert report.ok is True
+    assert "The gradient was clipped, × 0.14; the averaging is judged without that." in report.notes
+
+
+def test_without_its_path_a_gradients_fate_is_unknown_and_said_to_be(model: nn.Module) -> None:
+    report = clipped(model, model.zero_grad, path=False)
+    assert report.ok is True
+    assert (
+        "What happens between backward and the optimizer was not watched (path=False)."
+        in report.details
+    )
+
+
+def test_a_term_beside_the_taps_is_reported(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            penalty = sum(weight.square().sum() for weight in model.parameters())
+            loss = step.tap(mean_loss(model, batch), targets=n)
+            (loss * n / N + 1e-4 * penalty).backward()
+        optimizer.step()
+    report = step.report()
+    assert report.ok is True
+    assert any("without passing a tap" in note for note in report.notes)
+
+
+def test_padding_that_is_trained_is_named(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for inputs, labels in BATCHES:
+            mask = labels != IGNORED
+            each = nn.functional.cross_entropy(
+                model(inputs).transpose(1, 2), labels.clamp(min=0), reduction="none"
+            )
+            (step.tap(each, targets=mask).sum() / N).backward()
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == "reweighted"
+    assert "targets that don't count carry a weight" in report.claim
+
+
+def test_weights_that_differ_inside_a_batch_are_named(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for inputs, labels in BATCHES:
+            logits = model(inputs).flatten(0, 1)
+            each = nn.functional.cross_entropy(logits, labels.flatten(), reduction="none")
+            each = step.tap(each, targets=labels.flatten() != IGNORED)
+            n = int((labels != IGNORED).sum())
+            shape = torch.linspace(0.5, 1.5, len(each))[labels.flatten() != IGNORED]
+            kept = each[labels.flatten() != IGNORED]
+            (kept * shape / shape.sum() * n / N).sum().backward()
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == "reweighted"
+    assert "the targets' weights differ" in report.claim
+
+
+def test_a_loss_that_is_not_finite_is_named(watched: Any) -> None:
+    step, model, optimizer = watched
+    for k, (batch, n) in enumerate(zip(BATCHES, COUNTS, strict=True)):
+        loss = mean_loss(model, batch) * (float("inf") if k == 2 else 1)
+        (step.tap(loss, targets=n) * n / N).backward()
+    optimizer.step()
+    report = step.report()
+    assert report.ok is False
+    assert report.claim == "The loss of micro-batch 2 is not finite."
+
+
+def test_identical_micro_batches_are_read_all_the_same(model: nn.Module) -> None:
+    model.eval()
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for _ in range(3):
+            (step.tap(mean_loss(model, BATCHES[0]), targets=COUNTS[0]) / 3).backward()
+        optimizer.step()
+    assert step.report().ok is True
+
+
+def test_the_gradient_that_a_hook_changes_is_part_of_the_backward_pass(model: Any) -> None:
+    model[0].weight.register_hook(lambda gradient: gradient * 0.5)
+    assert plain(model, adam(model), lambda loss, n: loss * n / N).ok is True
+
+
+def test_a_reading_sums_what_several_passes_bring(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        loss = step.tap(mean_loss(model, BATCHES[0]), targets=COUNTS[0])
+        (loss / 4).backward(retain_graph=True)
+        (loss * 3 / 4).backward()
+        optimizer.step()
+    assert step.report().ok is True
+
+
+def test_many_micro_batches_are_read(model: nn.Module) -> None:
+    optimizer = adam(model)
+    counts = [1 + k % 7 for k in range(40)]
+    with watch(model, optimizer) as step:
+        for k, n in enumerate(counts):
+            if k == 20:
+                optimizer.zero_grad()
+            inputs, labels = (values[:, :n] for values in BATCHES[0])
+            loss = nn.functional.cross_entropy(model(inputs)[0], labels[0])
+            (step.tap(loss, targets=n) * n / sum(counts)).backward()
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == "dropped"
+    assert [k for k, ratio in enumerate(report.ratios) if ratio == 0] == list(range(20))
+
+
+def test_a_reading_is_detached_and_the_graph_is_freed(watched: Any) -> None:
+    step, model, optimizer = watched
+    whole_step(step, model, optimizer)
+    readings = [r for tap in step._taps.made for r in tap.readings.values()]  # noqa: SLF001
+    assert all(isinstance(r, Tensor) and not r.requires_grad for r in readings)
+
+
+def launched(name: str, *arguments: str) -> list[str]:
+    """Run a script on two workers; return what was printed, worker by worker."""
+    command = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    found = subprocess.run(
+        [sys.executable, *command, str(SCRIPTS / name), *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    return sorted(line for line in found.stdout.splitlines() if line)
+
+
+def test_torchrun_gives_one_report_to_all_and_one_worker_prints_it() -> None:
+    first, second = launched("average.py")
+    assert first == "0 exact, EXACT: 2 tapped losses on 2 workers"
+    assert second == "1 exact, EXACT: worker 0 prints the report."
+
+
+def test_an_error_of_one_worker_is_one_of_all() -> None:
+    first, second = launched("raise_on_one.py")
+    assert first == "0 RuntimeError: worker 1 raised ValueError: not today"
+    assert second == "1 ValueError: not today"
+
+
+def test_a_missing_worker_is_an_error() -> None:
+    late = "report needs every worker, but worker 1 did not come to it within 2 s"
+    assert launched("stay_away.py") == [f"0 RuntimeError: {late}"]

@@ -1,0 +1,366 @@
+"""From what taps read to a report: made-up sketches and readings of one or more workers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradexplain.audit.tap.judged import judged
+from gradexplain.audit.tap.path import Sketches, route
+from gradexplain.audit.tap.seen import Seen, Stepped, Tapped
+from gradexplain.audit.tell.report import Report
+
+UNIT = 2.0**-24
+COUNTS = 5, 2, 9
+N = sum(COUNTS)
+NAMES = "embed", "layer.weight", "layer.bias", "head"
+T, M = len(NAMES), 131
+
+
+@dataclass
+class World:
+    """What K passes of each worker add, and what the optimizer is handed."""
+
+    workers: int = 1
+    seed: int = 0
+    noise: float = 1e-8
+    added: list[Any] = field(default_factory=list)
+    handed: Any = None
+    held: Any = None
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.seed)
+        scale = np.array([3.0, 1.0, 1e-3, 10.0])[:, None]
+        self.added = [rng.standard_normal((len(COUNTS), T, M)) * scale for _ in range(self.workers)]
+        self.held = np.zeros((T, M))
+        self.handed = sum(one.sum(0) for one in self.added) / self.workers
+        self.handed = self.handed * (1 + self.noise * rng.standard_normal((T, M)))
+
+    def seen(self, weights: Sequence[Any] | None = None, **changed: Any) -> list[Seen]:
+        """Return what the workers saw, if each pass holds one loss of these weights."""
+        found = []
+        for w in range(self.workers):
+            mine = (
+                [self.workers * n / N / self.workers for n in COUNTS]
+                if weights is None
+                else weights
+            )
+            taps = tuple(
+                Tapped("loss", {k: np.asarray(value, float)}, UNIT, count=float(n))
+                for k, (value, n) in enumerate(zip(mine, COUNTS, strict=True))
+            )
+            sketches = Sketches(NAMES, self.added[w], self.held, self.handed, UNIT)
+            step = Stepped("SGD", (0, 1, 2), NAMES, sketches, clips=(1.0,) * T)
+            found.append(replace(Seen(taps, (step,), {}), **changed))
+        return found
+
+
+def step_of(seen: Seen, **changed: Any) -> Seen:
+    """Return what was seen with another step."""
+    return replace(seen, steps=(replace(seen.steps[0], **changed),))
+
+
+def text(report: Report) -> str:
+    return " ".join(str(report).split())
+
+
+def test_a_right_step_is_exact() -> None:
+    report = judged(World().seen())
+    assert report.ok is True
+    assert report.weights == pytest.approx([n / N for n in COUNTS])
+    assert report.details == ("From backward to SGD: × 1 in every pass.",)
+    assert report.head == "3 tapped losses"
+
+
+def test_a_mean_of_means_is_named() -> None:
+    assert judged(World().seen([1 / 3] * 3)).verdict.value == "mean-of-means"
+
+
+def test_the_weight_that_counts_is_the_product() -> None:
+    world = World()
+    world.handed = world.added[0][2]
+    report = judged(world.seen())
+    assert report.verdict.value == "dropped"
+    assert report.weights == pytest.approx([0, 0, COUNTS[2] / N])
+    assert report.details == (
+        "From backward to SGD, pass by pass: × 0, × 0, × 1.",
+        "Read at the losses: 0.3125, 0.125, 0.5625.",
+    )
+
+
+def test_a_common_factor_is_measured() -> None:
+    world = World()
+    world.handed = world.handed / 1024
+    report = judged(world.seen([n * 1024 / N for n in COUNTS]))
+    assert report.ok is True
+    assert report.details[0] == "From backward to SGD: × 0.0009766 in every pass."
+
+
+def test_what_was_held_before_is_found() -> None:
+    world = World()
+    world.held = np.random.default_rng(1).standard_normal((T, M))
+    assert judged(world.seen()).ok is True  # it was zeroed
+    world.handed = world.handed + world.held
+    report = judged(world.seen())
+    assert report.verdict.value == "extra-term"
+    assert "the step before, × 1:" in report.claim
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.5, 2.0])
+def test_a_parameter_that_took_another_way_is_named(factor: float) -> None:
+    world = World()
+    world.handed[2] *= factor
+    report = judged(world.seen())
+    assert report.verdict.value == "uneven"
+    assert [name for name, _ in report.parameters] == ["the others", "layer.bias"]
+    assert report.ok is False
+
+
+def test_a_parameter_with_something_else_in_it_is_unexplained() -> None:
+    world = World()
+    world.handed[1] += np.random.default_rng(2).standard_normal(M)
+    report = judged(world.seen())
+    assert report.verdict.value == "uneven"
+    assert "came from no backward pass" in dict(report.parameters)["layer.weight"]
+
+
+def test_a_gradient_of_something_else_is_unexplained() -> None:
+    world = World()
+    world.handed = world.handed + np.random.default_rng(2).standard_normal((T, M)) * world.handed
+    report = judged(world.seen())
+    assert report.verdict.value == "unexplained"
+    assert any(
+        note.startswith("By what the losses hand out: A is the mean") for note in report.notes
+    )
+
+
+def test_half_precision_on_the_way_is_noted() -> None:
+    report = judged(World(noise=5e-4).seen())
+    assert report.ok is True
+    assert "about what sending it in half precision leaves" in text(report)
+
+
+def test_a_clip_is_divided_out() -> None:
+    world = World()
+    world.handed = world.handed * 0.14
+    (seen,) = world.seen()
+    report = judged([step_of(seen, clips=(0.14,) * T)])
+    assert report.ok is True
+    assert "The gradient was clipped, × 0.14" in text(report)
+    assert judged([seen]).verdict.value == "rescaled"
+    assert judged([seen], clipped=True).ok is True
+
+
+def test_clips_by_groups_are_divided_out() -> None:
+    world = World()
+    clips = 0.5, 0.5, 0.25, 1.0
+    world.handed = world.handed * np.array(clips)[:, None]
+    (seen,) = world.seen()
+    report = judged([step_of(seen, clips=clips)])
+    assert report.ok is True
+    assert "by as much as × 0.25" in text(report)
+
+
+def test_a_clip_by_value_spoils_the_direction() -> None:
+    (seen,) = World().seen()
+    report = judged([step_of(seen, cut=("head",))])
+    assert report.ok is False
+    assert "1 parameters, first head" in report.claim
+    assert judged([step_of(seen, cut=NAMES)]).ok is False
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_a_gradient_that_is_not_finite_is_said(bad: float) -> None:
+    world = World()
+    world.handed[0, 0] = bad
+    assert judged(world.seen()).claim == "The optimizer was handed a gradient that is not finite."
+
+
+def test_a_pass_without_a_tap_leaves_it_open() -> None:
+    (seen,) = World().seen()
+    report = judged([replace(seen, taps=seen.taps[1:], untapped={0: "embed"})])
+    assert report.ok is None
+    assert report.claim.startswith(
+        "Backward pass 0 changed what the optimizer got, by way of embed"
+    )
+    unread = judged([replace(seen, taps=seen.taps[1:], not_read=("it is fused",))])
+    assert "It was not read: it is fused." in unread.notes
+
+
+def test_nothing_tapped_is_an_error() -> None:
+    (seen,) = World().seen()
+    with pytest.raises(ValueError, match=r"none was tapped \(no reason\): add `loss = step.tap"):
+        judged([replace(seen, taps=(), not_read=("no reason",))])
+
+
+def test_batches_without_targets_are_left_out() -> None:
+    (seen,) = World().seen([5 / 14, 0.3, 9 / 14])
+    empty = replace(seen.taps[1], count=0.0)
+    report = judged([replace(seen, taps=(seen.taps[0], empty, seen.taps[2]))])
+    assert report.ok is True
+    assert "Micro-batches without targets, left out: 1." in report.notes
+    nothing = replace(empty, finite=False)
+    report = judged([replace(seen, taps=(seen.taps[0], nothing, seen.taps[2]))])
+    assert report.claim.startswith("Micro-batch 1 has no targets, and its mean is 0/0.")
+
+
+def test_targets_show_their_weights_without_counts() -> None:
+    (seen,) = World().seen()
+    taps = tuple(
+        Tapped("loss", {k: np.where(np.arange(10) < n, 1 / N, 0.0)}, UNIT)
+        for k, n in enumerate(COUNTS)
+    )
+    report = judged([replace(seen, taps=taps)])
+    assert report.ok is True
+    assert [part.count for part in report.parts] == list(COUNTS)
+
+
+def test_an_unreduced_loss_that_never_came_back_counts_all_its_targets() -> None:
+    world = World()
+    world.added[0] = world.added[0][[0, 2]]
+    world.handed = world.added[0].sum(0)
+    (seen,) = world.seen()
+    seen = step_of(seen, passes=(0, 2))
+    read = [{k: np.full(n, 1 / N)} for k, n in enumerate(COUNTS)]
+    read[1] = {}
+    taps = tuple(Tapped("loss", own, UNIT, shape=(n,)) for own, n in zip(read, COUNTS, strict=True))
+    report = judged([replace(seen, taps=taps)])
+    assert report.verdict.value == "dropped"
+    assert "No gradient came back to parts[1]" in text(report)
+
+
+def test_means_by_sequence_are_split_into_sequences() -> None:
+    (seen,) = World().seen()
+    lengths = (4, 1), (2, 6), (3, 3)
+    taps = []
+    for k, pair in enumerate(lengths):
+        kept = np.arange(6) < np.array(pair)[:, None]
+        weights = kept / np.array(pair)[:, None] / 6
+        taps.append(Tapped("loss", {k: weights}, UNIT, kept=kept))
+    report = judged([replace(seen, taps=tuple(taps))])
+    assert report.verdict.value == "mean-of-means"
+    assert report.head == "3 tapped losses, 6 sequences"
+
+
+@pytest.mark.parametrize("beside", [0.0, 0.01])
+def test_targets_that_do_not_count_must_have_no_weight(beside: float) -> None:
+    (seen,) = World().seen()
+    kept = [np.arange(10) < n for n in COUNTS]
+    taps = tuple(
+        Tapped("loss", {k: np.where(own, 1 / N, beside)}, UNIT, kept=own)
+        for k, own in enumerate(kept)
+    )
+    assert judged([replace(seen, taps=taps)]).ok is (beside == 0)
+
+
+def test_weights_that_differ_inside_a_batch_are_named() -> None:
+    (seen,) = World().seen()
+    weights = [np.full(n, 1 / N) for n in COUNTS]
+    weights[2] = weights[2] * (1 + 0.1 * np.array([1, -1, 1, -1, 0, 0, 0, 1, -1]))
+    taps = tuple(Tapped("loss", {k: own}, UNIT) for k, own in enumerate(weights))
+    report = judged([replace(seen, taps=taps)])
+    assert report.verdict.value == "reweighted"
+    assert report.claim.startswith("Inside parts[2], the targets' weights differ")
+
+
+def test_sums_are_weighed_by_their_counts() -> None:
+    (seen,) = World().seen([1 / N] * 3)
+    taps = tuple(replace(tap, summed=True) for tap in seen.taps)
+    assert judged([replace(seen, taps=taps)]).ok is True
+    assert judged([seen]).verdict.value == "parts-are-sums"
+
+
+def test_a_weight_that_is_uncertain_is_not_told() -> None:
+    world = World()
+    world.added[0][1] = world.added[0][0]
+    world.handed = world.added[0][0] * 1.5 + 3 * world.added[0][2]
+    report = judged(world.seen())
+    assert report.weights[:2] == (None, None)
+    assert report.ok is None
+
+
+def test_two_optimizers_have_a_report_each() -> None:
+    (seen,) = World().seen()
+    lost = World(seed=1)
+    lost.handed = lost.added[0][2]
+    (other,) = lost.seen()
+    second = replace(other.steps[0], optimizer="AdamW")
+    report = judged([replace(seen, steps=(seen.steps[0], second))])
+    assert report.verdict.value == "dropped"
+    assert [name for name, _ in report.parameters] == ["SGD", "AdamW"]
+    alike = replace(World(seed=2).seen()[0].steps[0], optimizer="AdamW")
+    report = judged([replace(seen, steps=(seen.steps[0], alike))])
+    assert report.details == ("From backward to SGD and AdamW: × 1 in every pass.",)
+
+
+def test_a_term_belongs_to_the_optimizer_that_gets_it() -> None:
+    (seen,) = World().seen()
+    terms = "judge", "maker"
+    taps = tuple(
+        replace(seen.taps[k], term=term, read={k: np.array(1.0)}) for k, term in enumerate(terms)
+    )
+    steps = []
+    for k in range(2):
+        world = World(seed=k)
+        sketches = Sketches(NAMES, world.added[0][:2], world.held, world.added[0][k], UNIT)
+        steps.append(Stepped("SGD", (0, 1), NAMES, sketches, (1.0,) * T))
+    report = judged([replace(seen, taps=taps, steps=tuple(steps))])
+    assert report.ok is True
+    assert [name for name, _ in report.parameters] == ["SGD (judge)", "SGD (maker)"]
+
+
+def on_two(weights: Sequence[float], **world: Any) -> list[Seen]:
+    return World(workers=2, **world).seen(weights)
+
+
+def test_workers_are_one_step() -> None:
+    right = [n / N for n in COUNTS]
+    report = judged(on_two(right))
+    assert report.ok is True
+    assert report.head == "6 tapped losses on 2 workers"
+    assert report.details[0] == "From backward to SGD: × 0.5 in every pass."
+    assert judged(on_two([1 / 3] * 3)).verdict.value == "mean-of-means"
+    assert judged(on_two([n / N / 2 for n in COUNTS])).factor == pytest.approx(0.5)
+
+
+def test_workers_that_disagree_are_found_though_each_looks_right_to_itself() -> None:
+    first, second = on_two([n / N for n in COUNTS])
+    sketches = second.steps[0].sketches
+    assert sketches is not None
+    doubled = replace(sketches, handed=2 * sketches.handed)
+    report = judged([first, step_of(second, sketches=doubled)])
+    assert report.verdict.value == "workers-disagree"
+    assert len(report.workers) == 2
+    assert report.workers[1] == pytest.approx([2 * (w or 0) for w in report.workers[0]])
+
+
+def test_workers_must_step_the_same() -> None:
+    first, second = on_two([n / N for n in COUNTS])
+    with pytest.raises(ValueError, match=r"must step the same optimizers, not \[1, 2\] of them"):
+        judged([first, replace(second, steps=second.steps * 2)])
+    other = replace(second.steps[0].sketches, names=("a", "b", "c", "d"))  # type: ignore[type-var]
+    with pytest.raises(ValueError, match="worker 1's differ from worker 0's"):
+        judged([first, step_of(second, sketches=other)])
+
+
+@pytest.mark.parametrize("unit", [2.0**-24, 2.0**-9])
+def test_gradients_zeroed_once_are_read_though_passes_are_alike(unit: float) -> None:
+    world = World(noise=unit)
+    world.added[0][1] = world.added[0][0] * 1.001
+    for first in range(3):
+        handed = world.added[0][first:].sum(0)
+        sketches = Sketches(NAMES, world.added[0], world.held, handed, unit)
+        found = route(sketches, (1.0,), 2.0**-8)
+        assert found.factors.tolist() == [float(k >= first) for k in range(3)]
+
+
+def test_factors_are_solved_one_by_one_where_no_guess_fits() -> None:
+    world = World()
+    c = np.array([0.5, 0.0, 1.0])
+    handed = np.tensordot(c, world.added[0], 1)
+    found = route(Sketches(NAMES, world.added[0], world.held, handed, UNIT), (1.0,), 2.0**-8)
+    assert found.factors == pytest.approx(c, abs=1e-9)
+    assert found.factors[1] == 0
+    assert found.remainder <= found.tolerance
