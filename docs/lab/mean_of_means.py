@@ -115,7 +115,7 @@ print(f"parameters apart by    {apart:.0%}")
 
 # %%
 full, n = summed_gradient(np.zeros(16), sequences)
-assert found.verdict.value == "mean of means"
+assert found.verdict.value == "mean-of-means"
 assert np.allclose(found.weights, 1 / K, rtol=1e-9)
 assert mended.verdict.value == "exact"
 assert np.allclose(accumulated, full / n, rtol=1e-12, atol=1e-15)
