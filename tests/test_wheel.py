@@ -120,7 +120,7 @@ for module in pkgutil.walk_packages(gradexplain.__path__, "gradexplain."):
         print(module.name, "needs", error.name)
 import numpy
 parts = list(numpy.random.default_rng(0).standard_normal((2, 50)))
-gradexplain.audit_accumulation(sum(parts) / 2, parts, [1, 3]).plot()
+gradexplain.audit_accumulation(sum(parts) / 2, parts, counts=[1, 3]).plot()
 """
 
 
