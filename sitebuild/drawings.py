@@ -30,6 +30,8 @@ from sitebuild import svg
 from sitebuild.site import Site
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sitebuild.figures.moving import Moving
 
 _ROOT = Path(__file__).parents[1]
@@ -142,14 +144,23 @@ def _moving(name: str, drawn: str, moving: "Moving") -> str:
     """Wrap a drawing in its custom element; the buttons keep their room until a script comes."""
     tag = f"gx-{name.replace('_', '-')}"
     given = html.escape(json.dumps(dict(moving.given)))
-    buttons = "".join(
-        f'<button type="button" value="{html.escape(state)}">{html.escape(text)}</button>'
-        for text, state in moving.buttons.items()
+    rows = "".join(
+        f'<div role="group" aria-label="{html.escape(name)}"><span>{html.escape(name)}</span>'
+        f"{_buttons(states)}</div>"
+        for name, states in moving.choices.items()
     )
-    controls = f"<p>{html.escape(moving.hint)}</p><div>{buttons}</div><output></output>"
+    hint, buttons = f"<p>{html.escape(moving.hint)}</p>", _buttons(moving.buttons)
+    controls = f"{hint}<div>{buttons}</div>{rows}<output></output>"
     return (
         f'<{tag} class="gx-moving" data-given="{given}">{drawn}'
         f'<div class="gx-controls" data-search-exclude>{controls}</div></{tag}>'
+    )
+
+
+def _buttons(states: "Mapping[str, str]") -> str:
+    return "".join(
+        f'<button type="button" value="{html.escape(state)}">{html.escape(text)}</button>'
+        for text, state in states.items()
     )
 
 

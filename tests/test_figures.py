@@ -4,7 +4,8 @@ import importlib
 import io
 import math
 from collections.abc import Callable, Iterator
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -23,7 +24,7 @@ from support.pages import ROOT
 
 from gradexplain import plotting
 from gradexplain.activations import sigmoid
-from gradexplain.audit import Report, audit_accumulation
+from gradexplain.audit import Report, Verdict, audit_accumulation
 from gradexplain.audit.tell.words import TITLES
 from gradexplain.gradients import batch_gradient
 from gradexplain.line import Line, five_sums
@@ -39,6 +40,19 @@ from sitebuild.figures.covariance import ERRORS, MOST, covariance, covariance_da
 from sitebuild.figures.cut import LOSSES, cut, cut_data
 from sitebuild.figures.grid import grid, grid_data
 from sitebuild.figures.ledger import Waterfall, ledger, ledger_data
+from sitebuild.figures.loop import (
+    EACH,
+    FIXES,
+    LIMITS,
+    LOOP,
+    PATTERNS,
+    WORKERS,
+    loop,
+    loop_data,
+    pattern,
+    said,
+    table,
+)
 from sitebuild.figures.operations import (
     SIZES,
     count,
@@ -299,6 +313,41 @@ def test_one_gradient_replaced_moves_a_mean_of_clipped_ones_by_its_share_only() 
     assert np.linalg.norm(first.true - second.true) == 2 * LIMIT
 
 
+def test_the_loop_s_table_says_what_the_judge_says_at_any_counts() -> None:
+    rng = np.random.default_rng(0)
+    everything, found = table()
+    names = [*product(EACH, WORKERS, LOOP)]
+    assert len(found) == len(names) == 60
+    for choices in names:
+        for kind in range(len(PATTERNS)):
+            a, b, c, d = rng.integers(LIMITS[0], LIMITS[1] + 1, size=4).tolist()
+            counts = [(a, b, c, d), (a, a, c, c), (a, b, b, a), (a, a, a, a)][kind]
+            judged = loop_data(counts, *choices)
+            says = everything[int(found[",".join(choices)][pattern(counts)])]
+            assert says == said(judged.finding), (counts, choices)
+            assert judged.finding.factor == pytest.approx(judged.factor, rel=1e-12)
+
+
+def test_the_loop_s_fix_is_exact_at_any_counts() -> None:
+    then = {"one": "nothing", "mean": "workers", "sum": "nothing"}
+    for counts, workers in product([*PATTERNS, (60, 5, 7, 33)], WORKERS):
+        fixed = loop_data(counts, "all", workers, then[workers])
+        assert fixed.finding.verdict is Verdict.EXACT
+        assert fixed.ratios == pytest.approx(np.ones(4), rel=1e-14)
+        divided = "losses.sum() * workers" if then[workers] == "workers" else "losses.sum()"
+        assert FIXES[workers] == f"({divided} / total).backward()"
+
+
+def test_the_loop_that_is_drawn_weighs_targets_as_the_audit_s_page_says() -> None:
+    found = loop_data()
+    assert found.weights.tolist() == [0.25] * 4
+    assert found.ratios == pytest.approx([0.625, 5 / 6, 1.25, 2.5], rel=1e-14)
+    assert found.ratios.tolist() == pytest.approx(
+        [ratio or 0 for ratio in audit_report_data().ratios]
+    )
+    assert said(found.finding)[0] == "mean of means"
+
+
 def test_valley_has_its_bottom_in_the_middle_and_one_height_on_both_sides() -> None:
     for level in [0.5, 3.5, 7.5]:
         left, bottom, right = valley_data(level)
@@ -401,6 +450,7 @@ def test_training_is_the_same_each_time() -> None:
         (cut, ["10 targets, mean loss 3", "right 0.1", "right 1.20", "mean of means 2.00"]),
         (valley, ["J = 3.5, twice", "slope −6.5", "slope 6.5", "θ = 1.857"]),
         (covariance, ["+7.00", "0.00", "3.25", "1.50", "1.75", "mean x 1.50", "mean r 1.00"]),
+        (loop, ["40 targets", "0.625", "0.833", "1.25", "2.5", "Verdict: mean of means"]),
         (clip, ["(0.99, 0.16)", "(0.50, 0.25)", "length 0.56", "length 0.49"]),
         (operations, ["a line, by its five sums: 12", "10,000", "1,000", "1,000"]),
         (ledger, ["−0.224", "+0.280", "−0.057", "+0.032", "−0.084", "+0.123", "0.070"]),

@@ -55,7 +55,10 @@ def test_its_markup_holds_drawing_data_and_buttons(name: str) -> None:
     [given] = re.findall(r'data-given="([^"]*)"', markup)
     assert json.loads(html.unescape(given)) == json.loads(json.dumps(dict(moving.given)))
     buttons = re.findall(r'<button type="button" value="([^"]*)">([^<]*)</button>', markup)
-    assert {html.unescape(text): state for state, text in buttons} == moving.buttons
+    rows = [moving.buttons, *moving.choices.values()]
+    drawn = [(html.unescape(text), html.unescape(state)) for state, text in buttons]
+    assert drawn == [button for row in rows for button in row.items()]
+    assert all(f'aria-label="{html.escape(name)}"' in markup for name in moving.choices)
     assert buttons[0][1] == "Reset"
     sizes = {state.count(",") for state, _ in buttons}
     assert len(sizes) == 1

@@ -1,7 +1,7 @@
 """What a figure that moves hands to its page beside the drawing: words, buttons and numbers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gradexplain.plotting import number
 
@@ -11,13 +11,15 @@ class Moving:
     """A figure module whose constant MOVING is one of these is moved by docs/assets/figures/*.js.
 
     `buttons` gives each button's state, as the address writes it; the first one is the drawing's
-    own. An empty place in a state keeps what stands there. `given` is what the script may not
-    invent: the data, the rates, the limits.
+    own. An empty place in a state keeps what stands there. `choices` are further buttons in named
+    rows, one of each row pressed. `given` is what the script may not invent: the data, the rates,
+    the limits.
     """
 
     hint: str
     buttons: Mapping[str, str]
     given: Mapping[str, object]
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def two(value: float, form: str = ".2f") -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 from numpy.random import Generator
@@ -21,6 +21,7 @@ from sitebuild.figures import (
     covariance,
     cut,
     ledger,
+    loop,
     pairing,
     two_descents,
     valley,
@@ -28,6 +29,8 @@ from sitebuild.figures import (
 from sitebuild.figures.moving import two
 
 State = list[float | str]
+_SHOW = """tag => document.querySelector(tag).svg.scrollIntoView(
+  { block: "center", behavior: "instant" })"""
 _PLACE = """([tag, axes, x, y]) => {
   const figure = document.querySelector(tag), scale = figure.scale(axes);
   const point = new DOMPoint(scale.x(x), scale.y(y)).matrixTransform(figure.svg.getScreenCTM());
@@ -86,8 +89,8 @@ class Moved:
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
     def show(self) -> None:
-        """Scroll to it, if it is not in the window."""
-        self.page.locator(f"{self.tag} svg").scroll_into_view_if_needed()
+        """Bring it into the middle of the window, where no header covers it."""
+        self.page.evaluate(_SHOW, self.tag)
 
     def place(self, axes: str, x: float, y: float) -> tuple[float, float]:
         """Return where a point of some axes' data stands in the window."""
@@ -430,6 +433,53 @@ def _clip_says(state: State) -> dict[str, str]:
     }
 
 
+# Loop
+
+
+def _count_by_pointer(figure: Moved, rng: Generator) -> State:
+    state = _chosen(figure, rng)
+    row, count = int(rng.integers(4)), int(rng.integers(3, 63))
+    figure.drag(row, figure.place("counts", count, row + 0.7))
+    return [*state[:row], min(max(count, 5), 60), *state[row + 1 :]]
+
+
+def _count_by_keys(figure: Moved, rng: Generator) -> State:
+    state = _chosen(figure, rng)
+    steps = {"ArrowLeft": -1, "ArrowDown": -1, "ArrowRight": 1, "ArrowUp": 1}
+    steps |= {"PageUp": 10, "PageDown": -10, "Home": -100, "End": 100}
+    row, key = int(rng.integers(4)), pick(rng, [*steps])
+    figure.press(row, key)
+    count = min(max(float(state[row]) + steps[key], 5), 60)
+    return [*state[:row], count, *state[row + 1 :]]
+
+
+def _chosen(figure: Moved, rng: Generator) -> State:
+    """Choose something with one of the buttons that set a part of the state."""
+    row, names = [(4, loop.EACH), (5, loop.WORKERS), (6, loop.LOOP)][int(rng.integers(3))]
+    name = pick(rng, [*names])
+    value = ",".join(name if part == row else "" for part in range(7))
+    figure.page.locator(f"gx-loop button[value='{value}']").click()
+    pressed = figure.page.locator("gx-loop button[aria-pressed=true]").all()
+    values = [(button.get_attribute("value") or "").strip(",") for button in pressed]
+    assert values == figure.words[4:]
+    return figure.state
+
+
+def _loop_says(state: State) -> dict[str, str]:
+    counts = tuple(int(count) for count in state[:4])
+    each, workers, then = map(str, state[4:])
+    found = loop.loop_data(counts, each, workers, then)
+    title, to_do = loop.said(found.finding)
+    where = ["", ""] if workers == "one" else [", worker 1", ", worker 2"]
+    return {
+        **{f"count-{i}-text": f"{n} targets{where[i // 2]}" for i, n in enumerate(counts)},
+        **{f"weight-{i}-text": loop.three(float(r)) for i, r in enumerate(found.ratios)},
+        "verdict": f"Verdict: {title}{loop.times(found.finding.factor)}",
+        "to-do": to_do,
+        "fix": "" if found.finding.ok else loop.FIXES[workers],
+    }
+
+
 # Valley
 
 
@@ -580,6 +630,29 @@ CASES = [
         other="2.8,0.2,-1,0.5",
         wrong=("", "1", "0,a,1,0", "0,1,2", "1,,2,3", "1,2,3,4,5"),
         scrolls=False,
+    ),
+    Case(
+        name="loop",
+        address="practice/check-your-loop/",
+        by_pointer=_count_by_pointer,
+        by_keys=_count_by_keys,
+        says=_loop_says,
+        tremble=1.01,
+        room=-1,
+        corners=tuple(
+            ",".join([*map(str, counts), *choices])
+            for counts in loop.PATTERNS
+            for choices in product(loop.EACH, loop.WORKERS, loop.LOOP)
+        ),
+        other="60,20,12,5,worker,mean,nothing",
+        wrong=(
+            "",
+            "40,30,20,10",
+            "40,30,20,10,own,one,never",
+            "40,30,20,,own,one,steps",
+            "40,30,20,a,own,one,steps",
+            "40,30,20,10,9,own,one,steps",
+        ),
     ),
     Case(
         name="valley",

@@ -44,12 +44,11 @@ export class Figure extends HTMLElement {
     this.svg = this.querySelector("svg");
     this.svg.setAttribute("role", "group"); // an image would hide its handles
     this.given = JSON.parse(this.dataset.given);
-    const buttons = [...this.querySelectorAll("button")];
-    this.start = buttons[0].value.split(",");
+    this.buttons = [...this.querySelectorAll("button")];
+    this.start = this.buttons[0].value.split(",");
     this.build();
-    for (const button of buttons) button.onclick = () => this.press(button.value);
-    this.state = this.accept(this.start);
-    this.draw();
+    for (const button of this.buttons) button.onclick = () => this.press(button.value);
+    this.show(this.accept(this.start));
     addEventListener("popstate", () => this.pending || this.restore());
     this.restore();
   }
@@ -192,9 +191,19 @@ export class Figure extends HTMLElement {
     this.set(text.split(",").map((part, i) => part === "" ? String(this.state[i]) : part));
   }
 
-  set(values) {
-    this.state = this.accept(values);
+  /** Draw a state, and tell which of the buttons that choose one part of it is pressed. */
+  show(state) {
+    this.state = state;
     this.draw();
+    for (const button of this.buttons) {
+      const parts = button.value.split(",");
+      if (parts.filter(part => part !== "").length === 1)
+        button.ariaPressed = parts.every((part, i) => part === "" || part === String(state[i]));
+    }
+  }
+
+  set(values) {
+    this.show(this.accept(values));
     clearTimeout(this.pending);
     this.pending = setTimeout(() => this.settle(), PAUSE);
   }
@@ -211,7 +220,6 @@ export class Figure extends HTMLElement {
 
   restore() {
     const text = new URLSearchParams(location.search).get(this.name);
-    this.state = (text && this.accept(text.split(","))) || this.accept(this.start);
-    this.draw();
+    this.show((text && this.accept(text.split(","))) || this.accept(this.start));
   }
 }
