@@ -9,7 +9,7 @@ _PLACES = [
     ("", "The answer", "which averages commute with the gradient"),
     ("learn/linearity/", "The argument", "in seven pages"),
     ("practice/check-your-loop/", "The audit", "of your own training loop"),
-    ("reference/questions/", "Questions and glossary", "each answered in two sentences"),
+    ("reference/questions/", "Questions and glossary", "each with a short answer"),
 ]
 
 

@@ -5,7 +5,6 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise, product
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl

@@ -14,7 +14,15 @@ from sitebuild.page import Page
 
 REFERENCE = ROOT / "docs" / "reference"
 API = (REFERENCE / "api.md").read_text(encoding="utf-8")
-QUESTIONS = (REFERENCE / "questions.md").read_text(encoding="utf-8")
+PRACTICE = ROOT / "docs" / "practice"
+ASKED = [
+    (folder / f"{name}.md").read_text(encoding="utf-8")
+    for folder, name in [
+        (REFERENCE, "questions"),
+        (PRACTICE, "questions"),
+        (PRACTICE, "questions-workers"),
+    ]
+]
 
 
 # The API
@@ -75,32 +83,69 @@ def questions(page: str) -> dict[str, str]:
 
 
 def faults(question: str, part: str) -> list[str]:
-    """Name what an answer has too much or too little of: two sentences and one block."""
-    found = len(Page(part).blocks)
+    """Name what an answer has too much of, and what a reader would lack who pastes its block."""
+    blocks = Page(part).blocks
+    if len(blocks) != 1:
+        return [f"{question} has {len(blocks)} blocks"]
     answer = re.sub(r"\[[^]]*\]\[[\w-]+\]\{ \.gx-source \}", "", part.partition("\n")[2])
     words = re.sub(r"`[^`]*`", "code", answer.partition("```")[0])
     sentences = len(re.findall(r"[.!?](?=\s|$)", words))
-    wrong = [] if found == 1 else [f"{question} has {found} blocks"]
-    return wrong if sentences == 2 else [*wrong, f"{question} has {sentences} sentences"]
+    wrong = [] if sentences <= 3 else [f"{question} has {sentences} sentences"]
+    lines = blocks[0].source.splitlines()
+    if len(lines) > 12:
+        wrong.append(f"{question} has a block of {len(lines)} lines")
+    wrong += [f"{question} has a wide line" for line in blocks[0].code.splitlines() if line[76:]]
+    if "```python torch\n" in part:  # which runs where PyTorch is
+        return wrong
+    return wrong + lacking(question, blocks[0].source)
 
 
-def test_each_question_is_answered_in_two_sentences_and_one_block() -> None:
-    asked = questions(QUESTIONS)
-    assert len(asked) >= 12
+def lacking(question: str, source: str) -> list[str]:
+    """Run a block by itself; name what it uses and does not define, or imports beside NumPy."""
+    imported = set(re.findall(r"^(?:import|from) (\w+)", source, re.MULTILINE)) - {"numpy"}
+    try:
+        exec(source, {"print": lambda *_: None})  # noqa: S102 - our own pages
+    except NameError as error:
+        return [f"{question}: {error}"]
+    return [f"{question} imports {name}" for name in sorted(imported)]
+
+
+@pytest.mark.parametrize("page", ASKED, ids=["argument", "loop", "workers"])
+def test_each_question_has_a_short_answer_and_a_block_that_stands_alone(page: str) -> None:
+    asked = questions(page)
+    assert len(asked) >= 10
     assert [fault for question, part in asked.items() for fault in faults(question, part)] == []
 
 
-def test_a_third_sentence_and_a_second_block_are_noticed() -> None:
-    question, part = next(iter(questions(QUESTIONS).items()))
-    block = part[part.index("```") :]
-    assert faults(question, part + block) == [f"{question} has 2 blocks"]
+@pytest.mark.parametrize("page", ASKED, ids=["argument", "loop", "workers"])
+def test_the_list_at_the_top_leads_to_each_question(page: str) -> None:
+    listed = re.findall(r"\]\(#([\w-]+)\)", page.partition("\n## ")[0])
+    named = [re.findall(r"\{ #([\w-]+) \}$", question) for question in questions(page)]
+    assert [name for name in listed if name != "glossary"] == [name for [name] in named]
+
+
+def test_what_is_too_much_or_missing_in_an_answer_is_noticed() -> None:
+    question, part = next(iter(questions(ASKED[1]).items()))
+    block = part[part.index("```") :].strip()
+    assert faults(question, part) == []
+    assert faults(question, f"{part}\n{block}") == [f"{question} has 2 blocks"]
     assert faults(question, part.replace(block, "")) == [f"{question} has 0 blocks"]
-    assert faults(question, part.replace(". [", ". More. [", 1)) == [f"{question} has 3 sentences"]
+    assert faults(question, part.replace(". ", ". A. B. ", 1)) == [f"{question} has 4 sentences"]
+    first = ">>> import numpy as np\n"
+    assert faults(question, part.replace(first, "")) == [f"{question}: name 'np' is not defined"]
+    assert faults(question, part.replace(first, f"{first}>>> import json\n")) == [
+        f"{question} imports json"
+    ]
+    long = part.replace(first, first + ">>> 1\n1\n" * 12)
+    assert faults(question, long) == [f"{question} has a block of 19 lines"]
+    wide = part.replace(first, f"{first}>>> # {'x' * 71}\n")
+    assert faults(question, wide) == [f"{question} has a wide line"]
 
 
-def test_every_source_is_linked_and_every_link_has_its_source() -> None:
-    used = set(re.findall(r"\]\[([\w-]+)\]", Page(QUESTIONS).prose))
-    given = re.findall(r"^\[([\w-]+)\]: https://", QUESTIONS, re.MULTILINE)
+@pytest.mark.parametrize("page", ASKED, ids=["argument", "loop", "workers"])
+def test_every_source_is_linked_and_every_link_has_its_source(page: str) -> None:
+    used = set(re.findall(r"\]\[([\w-]+)\]", Page(page).prose))
+    given = re.findall(r"^\[([\w-]+)\]: https://", page, re.MULTILINE)
     assert used == {*given}
     assert len(given) == len(used)
 
