@@ -228,3 +228,24 @@ def test_input_is_checked_where_it_comes_in_and_nowhere_else(
     monkeypatch.setattr("gradexplain.losses.check_array", None)
     backprop(net, x, y, squared_error)
     assert checked == ["x", "y"]
+
+
+def test_an_overflow_on_the_way_back_is_named() -> None:
+    """The output and its loss fit; the delta, times the weight above, does not."""
+    W = [np.ones((1, 1), np.float32), np.full((1, 1), 1e30, np.float32)]
+    net = MLP(W, [np.zeros(1, np.float32)] * 2, [identity, identity])
+    x = np.full((1, 1), 1e-20, np.float32)
+    with pytest.raises(
+        ValueError, match=r"small enough for float32, but delta\[0\]\[0, 0\] is inf$"
+    ):
+        backprop(net, x, np.zeros_like(x), squared_error)
+
+
+def test_infinities_that_cancel_are_an_overflow_too() -> None:
+    net = MLP([np.array([[1e200, -1e200]])], [np.zeros(1)], [identity])
+    x = np.full((1, 2), 1e200)
+    for run in (net, lambda x: backprop(net, x, np.ones((1, 1)), squared_error)):
+        with pytest.raises(
+            ValueError, match=r"small enough for float64, but z\[0\]\[0, 0\] is nan$"
+        ):
+            run(x)
