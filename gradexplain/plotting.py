@@ -47,17 +47,17 @@ _ROW = 26.0  # points
 def audit_report(ratios: Sequence[float | None], title: str) -> Figure:
     """Draw a bar per micro-batch from zero to its ratio; of many, those furthest from one.
 
-    A ratio is an implied weight over the right one, or None where it cannot be determined.
+    A ratio is a weight over the expected one, or None where it cannot be determined.
 
     >>> figure = audit_report([0.5, 0.8, 1.2, None], "reweighted")
     >>> [text.get_text() for text in figure.texts]
-    ['Verdict: reweighted', 'implied weight over the right one']
+    ['Verdict: reweighted', 'weight over the expected one']
     """
     bars = _chosen(ratios)
     figure = canvas(48 + _ROW * (len(bars) + 0.6))
     rest = "" if len(bars) == len(ratios) else f", {len(bars)} of {len(ratios)} parts"
     heading(figure, 18, f"Verdict: {title}")
-    heading(figure, 36, f"implied weight over the right one{rest}", MUTED)
+    heading(figure, 36, f"weight over the expected one{rest}", MUTED)
     axes = panel(figure, 44, _ROW * (len(bars) + 0.6), left=12, right=12)
     bare(axes)
     _bars(axes, bars)

@@ -499,7 +499,7 @@ def test_of_many_parts_the_figure_shows_those_furthest_from_right() -> None:
     figure = plotting.audit_report(report.ratios, TITLES[report.verdict])
     written = [text.get_text() for text in texts(figure)]
     assert [text for text in written if text.startswith("part")] == [f"part {k}" for k in range(12)]
-    assert "implied weight over the right one, 12 of 40 parts" in written
+    assert "weight over the expected one, 12 of 40 parts" in written
 
 
 def test_number_has_a_true_minus_and_no_minus_zero() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from mkdocs.utils.meta import get_data
 from support import collect
 from support.pages import ROOT
 from sybil import Document
@@ -214,3 +215,10 @@ def test_the_page_that_contributing_starts_from_passes(tmp_path: Path) -> None:
     [page] = re.findall(r"^````markdown\n(.*?)^````$", text, re.DOTALL | re.MULTILINE)
     assert failures(page, tmp_path) == []
     assert failures(page.replace("0.50<!", "0.51<!"), tmp_path) != []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.stem)
+def test_front_matter_is_yaml_with_a_description(page: Path) -> None:
+    """What is no YAML, such as an unquoted colon, would be printed at the top of the page."""
+    _, head = get_data(page.read_text(encoding="utf-8"))
+    assert 50 < len(head["description"]) < 200

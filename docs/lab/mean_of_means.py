@@ -1,6 +1,6 @@
 # ---
 # jupyter:
-#   description: A loop that divides by the number of micro-batches, audited and mended in NumPy.
+#   description: A loop that divides by the number of micro-batches, audited and fixed in NumPy.
 #   jupytext:
 #     text_representation:
 #       extension: .py
@@ -8,11 +8,11 @@
 # ---
 
 # %% [markdown]
-# # Mend a loop
+# # Fix a loop
 #
 # A loop that divides each mean loss by the number of micro-batches gives every micro-batch the same
 # weight, however few targets it holds. The audit reads those weights off the gradients; dividing
-# sums by the targets of the whole step mends it.
+# sums by the targets of the whole step fixes it.
 
 # %%
 import numpy as np
@@ -66,7 +66,7 @@ found = audit_accumulation(accumulated, parts, counts=counts)
 print(found)
 
 # %% [markdown]
-# ## The loop, mended
+# ## The loop, fixed
 #
 # Count the targets of the whole step first. Then sum, and divide by that count, once.
 
@@ -77,8 +77,8 @@ for micro_batch in micro_batches:
     total, n = summed_gradient(theta, micro_batch)
     accumulated += total / global_count  # loss.sum() / global_count
 
-mended = audit_accumulation(accumulated, parts, counts=counts)
-print(mended.verdict.value)
+fixed = audit_accumulation(accumulated, parts, counts=counts)
+print(fixed.verdict.value)
 
 # %% [markdown]
 # ## Would anyone have noticed?
@@ -117,6 +117,6 @@ print(f"parameters apart by    {apart:.0%}")
 full, n = summed_gradient(np.zeros(16), sequences)
 assert found.verdict.value == "mean-of-means"
 assert np.allclose(found.weights, 1 / K, rtol=1e-9)
-assert mended.verdict.value == "exact"
+assert fixed.verdict.value == "exact"
 assert np.allclose(accumulated, full / n, rtol=1e-12, atol=1e-15)
 assert mean_loss(right) < mean_loss(wrong) < mean_loss(np.zeros(16))
