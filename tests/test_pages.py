@@ -222,3 +222,11 @@ def test_front_matter_is_yaml_with_a_description(page: Path) -> None:
     """What is no YAML, such as an unquoted colon, would be printed at the top of the page."""
     _, head = get_data(page.read_text(encoding="utf-8"))
     assert 50 < len(head["description"]) < 200
+
+
+def test_every_file_that_contributing_names_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|md|js|css|toml|json|yml))`", text)
+    placeholders = {name for name in named if Path(name).stem == "name" or "…" in name}
+    assert len(set(named) - placeholders) > 10
+    assert [name for name in named if name not in placeholders and not (ROOT / name).exists()] == []
