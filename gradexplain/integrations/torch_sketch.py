@@ -1,7 +1,8 @@
 """Sketches of gradients, short enough to keep one of each tensor for each backward pass.
 
 A gradient is laid out in rows of `LENGTH` numbers, each row gets a random sign, and the rows are
-added up: one matrix-vector product. Sketches are linear, so they show what was added up and by
+added up: one matrix-vector product. A large matrix is first added up along its shorter side, as it
+lies in memory. Sketches are linear, so they show what was added up and by
 which factors, and they take no more room for a larger tensor.
 """
 
@@ -22,18 +23,27 @@ class Sketcher:
 
     def __call__(self, gradient: Tensor) -> Tensor:
         """Return the sketch of a gradient: `LENGTH` numbers on its device."""
-        flat = _flat(gradient)
-        wide = torch.promote_types(flat.dtype, torch.float32)
+        dense = _dense(gradient)
+        if dense.ndim == 2 and max(dense.shape) > LENGTH:
+            # A linear layer's gradient arrives transposed: to lay it out in rows would copy it.
+            dense = self._summed(dense if dense.shape[1] >= dense.shape[0] else dense.t())
+        flat = dense.reshape(-1)
         rows, rest = divmod(flat.numel(), LENGTH)
-        found = flat.new_zeros(LENGTH, dtype=wide)
+        found = self._summed(flat[: rows * LENGTH].view(rows, LENGTH))
         if rest:
-            found[:rest] = flat[rows * LENGTH :]
-        signs = self._drawn(rows, flat.device, wide)
-        step = rows if flat.dtype == wide else _CHUNK
+            found[:rest] += flat[rows * LENGTH :]
+        return found
+
+    def _summed(self, matrix: Tensor) -> Tensor:
+        """Return the sum of a matrix's rows, each with its sign; halves are widened first."""
+        rows, columns = matrix.shape
+        wide = torch.promote_types(matrix.dtype, torch.float32)
+        found = matrix.new_zeros(columns, dtype=wide)
+        signs = self._drawn(rows, matrix.device, wide)
+        step = rows if matrix.dtype == wide else _CHUNK
         for start in range(0, rows, max(step, 1)):
             end = min(start + step, rows)
-            block = flat[start * LENGTH : end * LENGTH].view(-1, LENGTH)
-            found.addmv_(block.to(wide).t(), signs[start:end])
+            found.addmv_(matrix[start:end].to(wide).t(), signs[start:end])
         return found
 
     def _drawn(self, rows: int, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -46,8 +56,7 @@ class Sketcher:
         return signs
 
 
-def _flat(gradient: Tensor) -> Tensor:
+def _dense(gradient: Tensor) -> Tensor:
     dense = gradient.detach()
     dense = dense.to_dense() if dense.layout != torch.strided else dense
-    dense = torch.view_as_real(dense) if dense.is_complex() else dense
-    return dense.reshape(-1)
+    return torch.view_as_real(dense) if dense.is_complex() else dense

@@ -18,6 +18,7 @@ from field.loops import BATCHES, COUNTS, N, adam, plain, tokens
 from field.tiny import IGNORED, mean_loss
 from gradexplain import Report
 from gradexplain.integrations.torch import Step, watch
+from gradexplain.integrations.torch_sketch import Sketcher
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -461,6 +462,21 @@ def test_a_reading_is_detached_and_the_graph_is_freed(watched: Any) -> None:
     whole_step(step, model, optimizer)
     readings = [r for tap in step._taps.made for r in tap.readings.values()]  # noqa: SLF001
     assert all(isinstance(r, Tensor) and not r.requires_grad for r in readings)
+
+
+@pytest.mark.parametrize("shape", [(7,), (300, 4), (4, 300), (200, 150), (20, 3, 3, 3), ()])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_sketch_is_linear_and_knows_no_layout(shape: Any, kind: torch.dtype) -> None:
+    sketch, generator = Sketcher(), torch.Generator().manual_seed(0)
+    one, two = (torch.randn(shape, generator=generator).to(kind) for _ in range(2))
+    both = sketch(one.float() + 3 * two.float())
+    assert torch.allclose(both, sketch(one) + 3 * sketch(two), atol=1e-3)
+    assert both.abs().sum() > 0
+    if len(shape) == 2:
+        assert torch.allclose(sketch(one), sketch(one.t().contiguous().t()), atol=1e-4)
+    changed = one.clone()
+    changed.view(-1)[-1] += 1
+    assert not torch.allclose(sketch(changed), sketch(one))
 
 
 def launched(name: str, *arguments: str) -> list[str]:

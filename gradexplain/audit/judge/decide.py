@@ -115,7 +115,7 @@ def _exact(case: Case) -> Finding | None:
         note("also", weighting=name) for _, name, w in named_weightings(case)[1:] if read.fits(w)
     ]
     alike += [note("also without", parts=parts) for parts in left_out(case)]
-    if len(case.expected) == 1 and case.evidence is not None and not case.parts.unweighted:
+    if len(case.expected) == 1 and not case.parts.unweighted and not case.parts.tapped:
         alike = [note("also any mean")]
     if read.cancels(case.expected):
         alike.append(note("also any factor"))

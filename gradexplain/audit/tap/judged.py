@@ -93,8 +93,8 @@ def _blind(everyone: Sequence[Seen], way: Way) -> Finding | None:
     infinite = [(k, tap) for one in everyone for k, tap in enumerate(one.taps) if not tap.finite]
     if infinite:
         k, tap = infinite[0]
-        kind = "nothing to average" if tap.count == 0 else "loss not finite"
-        return Finding(Verdict.UNEXPLAINED, note(kind, batch=k))
+        empty, infinity = note("nothing to average", batch=k), note("loss not finite", batch=k)
+        return Finding(Verdict.UNEXPLAINED, empty if tap.count == 0 else infinity)
     if not way.finite:
         return Finding(Verdict.UNEXPLAINED, note("gradient not finite"))
     return _spoiled(way) or _past(everyone, way)
@@ -146,8 +146,8 @@ def _at_the_losses(everyone: Sequence[Seen], way: Way, expect: object) -> Note:
 def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[Note]:
     clips = sorted(set(way.clips))
     if way.clips and clips[0] < 1:
-        kind = "clipped" if len(clips) == 1 else "clipped by groups"
-        yield note(kind, factor=clips[0])
+        whole = note("clipped", factor=clips[0])
+        yield whole if len(clips) == 1 else note("clipped by groups", factor=clips[0])
     away = [k for k, row in enumerate(rows) if not row.back]
     if away:
         yield note("never back", parts=tuple(away))

@@ -72,9 +72,12 @@ def case_of(rows: Sequence[Row], expect: object, relative: float) -> Case:
     batches = [(row.worker, row.batch) for row in rows]
     split = len(set(batches)) < len(batches)
     given = isinstance(expect, str)
+    unit = max(*(row.unit for row in rows), relative / 6)
+    values = np.array([row.value for row in rows])
+    same = np.abs(values - expected) <= 6 * unit * np.abs(expected)  # but for rounding
     read = directly_read(
-        np.array([row.value for row in rows]),
-        max(*(row.unit for row in rows), relative / 6),
+        np.where(same, expected, values),
+        unit,
         np.array([row.unread for row in rows]),
     )
     parts = Parts(
@@ -85,6 +88,7 @@ def case_of(rows: Sequence[Row], expect: object, relative: float) -> Case:
         groups=tuple(batches if split else workers) if split or len(set(workers)) > 1 else None,
         terms=tuple(row.term for row in rows) if len(terms) > 1 else (),
         unweighted=frozenset(term for term in terms if weights[term] is None),
+        tapped=True,
     )
     return Case(read, parts)
 

@@ -28,7 +28,7 @@ class Tapped:
     def arrived(self, factors: Mapping[int, float]) -> Array | None:
         """Return what arrived over all passes that have a factor; None if nothing did."""
         found = [factors[one] * read for one, read in self.read.items() if one in factors]
-        return np.sum(found, axis=0) if found else None
+        return np.asarray(np.sum(found, axis=0)) if found else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,13 +24,10 @@ class Part:
 
     @property
     def ratio(self) -> float | None:
-        """The weight over the expected one: 0 or 1 within its uncertainty, None if unknown."""
+        """The weight over the expected one: 0 within its uncertainty of it, None if unknown."""
         if self.weight is None or self.uncertainty is None or not self.expected:
             return None
-        if abs(self.weight) <= self.uncertainty:
-            return 0.0
-        exact = abs(self.weight - self.expected) <= self.uncertainty
-        return 1.0 if exact else self.weight / self.expected
+        return 0.0 if abs(self.weight) <= self.uncertainty else self.weight / self.expected
 
     @property
     def agrees(self) -> bool:
