@@ -51,7 +51,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: ob
 
 def on_page_content(html: str, page: Page, **_: object) -> str:
     """Take a notebook's cells out of the plugin's page."""
-    return steps.content(html, page.file.name) if page.file.src_uri.endswith(".py") else html
+    return steps.content(html, PurePosixPath(page.file.src_uri))
 
 
 def on_post_build(config: MkDocsConfig, **_: object) -> None:

@@ -45,6 +45,8 @@ def _with(trace: str, where: str = "") -> Callable[[str, str], bool]:
     return lambda html, address: re.match(where, address) is None or trace in html
 
 
+_UNSEARCHED = re.compile(r'<(details|div) ((?:id="[^"]*" )?class="(?:coq|[^"]*\bhighlight)")')
+
 #: Of the page's Markdown, the folder that it is in, and its name there.
 MARKDOWN = {
     "statements": Step(
@@ -80,11 +82,16 @@ EXTENSIONS = {
         _without('class="arithmatex"'),
     ),
 }
-#: Of the page's content and its file's name, before the search reads it.
+#: Of the page's content and its file, before the search reads it.
 CONTENT = {
+    "unsearched": Step(
+        "Words are searched for, not lines of code, and every first search loads the whole index.",
+        lambda html, _: _UNSEARCHED.sub(r"<\1 data-search-exclude \2", html),
+        _without('<details class="coq"'),
+    ),
     "cells": Step(
         "Of a notebook its cells are kept, without the plugin's 600 KB of script and style.",
-        lambda html, name: notebooks.cells(html, PurePosixPath(name).stem),
+        lambda html, file: notebooks.cells(html, file.stem) if file.suffix == ".py" else html,
         _without('class="jp-'),
     ),
 }
@@ -141,10 +148,10 @@ def prepared(text: str, docs: Path, name: PurePosixPath) -> str:
     return text
 
 
-def content(html: str, name: str) -> str:
-    """Return a notebook's content as that of a page."""
+def content(html: str, file: PurePosixPath) -> str:
+    """Return a page's content as it should be searched and shown; `file` is its place in `docs`."""
     for step in CONTENT.values():
-        html = step.run(html, name) if step.run else html
+        html = step.run(html, file) if step.run else html
     return html
 
 

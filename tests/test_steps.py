@@ -19,6 +19,7 @@ PLANTED = {
     "numbers": ("learn/line/index.html", "</h1>", "</h1>0.5<!--= half -->"),
     "figures": ("index.html", "</h1>", '</h1><img src="figure:pairing">'),
     "formulas": ("learn/line/index.html", "</h1>", '</h1><span class="arithmatex">x</span>'),
+    "unsearched": ("learn/sigmoid/index.html", "<details data-search-exclude", "<details"),
     "cells": ("lab/your_net/index.html", "</h1>", '</h1><div class="jp-Cell"></div>'),
     "lost": ("404.html", "<h1>There is no such page</h1>", "<h1>404 - Not found</h1>"),
     "progress": ("learn/line/index.html", 'class="gx-progress"', 'class="other"'),
