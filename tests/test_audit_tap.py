@@ -364,3 +364,44 @@ def test_factors_are_solved_one_by_one_where_no_guess_fits() -> None:
     assert found.factors == pytest.approx(c, abs=1e-9)
     assert found.factors[1] == 0
     assert found.remainder <= found.tolerance
+
+
+# What a loss itself says of its targets
+
+
+def with_taps(**changed: Any) -> list[Seen]:
+    [seen] = World().seen([1.0, 1.0, 1.0] if changed.get("scaled") else None)
+    return [replace(seen, taps=tuple(replace(tap, **changed) for tap in seen.taps))]
+
+
+def test_a_count_that_the_loss_belies_leaves_it_open() -> None:
+    report = judged(with_taps(saved=7.0))
+    assert (report.verdict, report.ok) == ("ambiguous", None)
+    assert report.claim.startswith("The loss of parts[0] itself averages over 7 targets")
+    assert judged(with_taps(saved=7.0), expect=[n / N for n in COUNTS]).ok is True
+
+
+def test_a_count_that_the_loss_confirms_changes_nothing() -> None:
+    [seen] = World().seen()
+    taps = tuple(replace(tap, saved=tap.count) for tap in seen.taps)
+    assert judged([replace(seen, taps=taps)]).ok is True
+
+
+def test_losses_that_all_read_one_after_a_scaling_leave_it_open() -> None:
+    assert judged(with_taps(scaled=True)).ok is None
+    assert judged(World().seen([1.0, 1.0, 1.0])).ok is False
+    [seen] = World().seen([0.5, 0.5, 0.5])
+    scaled = tuple(replace(tap, scaled=True) for tap in seen.taps)
+    assert judged([replace(seen, taps=scaled)]).ok is False
+
+
+def test_targets_that_the_loss_leaves_out_weigh_nothing() -> None:
+    [seen] = World().seen()
+    taps = []
+    for k, n in enumerate(COUNTS):
+        ignored = np.arange(10) >= n
+        weights = np.full(10, 1 / N)
+        taps.append(Tapped("loss", {k: weights}, UNIT, kept=~ignored, ignored=ignored))
+    assert judged([replace(seen, taps=tuple(taps))]).ok is True
+    open_ones = tuple(replace(tap, ignored=None) for tap in taps)
+    assert judged([replace(seen, taps=open_ones)]).ok is False

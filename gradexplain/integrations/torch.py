@@ -29,7 +29,7 @@ from gradexplain.audit.tell.report import Report
 from gradexplain.integrations.torch_clips import clips_seen
 from gradexplain.integrations.torch_passes import Pass, Passes
 from gradexplain.integrations.torch_path import Path
-from gradexplain.integrations.torch_readers import Readers
+from gradexplain.integrations.torch_readers import Readers, saved_by
 from gradexplain.integrations.torch_seen import seen_by
 from gradexplain.integrations.torch_taps import Taps, untapped
 from gradexplain.integrations.torch_workers import rank, together
@@ -140,8 +140,17 @@ class Step:
                 "targets must be given for a scalar loss: how many targets its mean is over; or "
                 'watch with expect="part", if every micro-batch is meant to count alike'
             )
+        saved = saved_by(loss)
+        ignored = None if saved is None or saved.kept is None else ~saved.kept
         return self._taps.tap(
-            loss, term=term, weight=weight, count=count, mask=mask, summed=reduction == "sum"
+            loss,
+            term=term,
+            weight=weight,
+            count=count,
+            mask=mask if mask is not None or ignored is None else ~ignored,
+            summed=reduction == "sum",
+            saved=None if saved is None or loss.ndim else saved.count,
+            ignored=ignored,
         )
 
     def report(self) -> Report:
@@ -193,13 +202,13 @@ def _counted(loss: Tensor, targets: Any) -> tuple[float | Tensor | None, Tensor 
         return targets.sum(), targets.detach() if loss.ndim else None
     if isinstance(targets, Tensor) and targets.ndim == 0:
         return targets.detach(), None
+    wanted = "targets must be a number, or a mask of those that count (labels != -100)"
+    if isinstance(targets, str | bytes):
+        raise TypeError(f"{wanted}, not {type(targets).__name__}")
     try:
         count = float(targets)
     except (TypeError, ValueError):
-        raise TypeError(
-            "targets must be a number, or a mask of those that count (labels != -100), "
-            f"not {type(targets).__name__}"
-        ) from None
+        raise TypeError(f"{wanted}, not {type(targets).__name__}") from None
     if not 0 <= count < float("inf"):
         raise ValueError(f"targets must be finite and at least 0, not {count:g}")
     return count, None

@@ -24,6 +24,13 @@ _SCALAR = {
     "BinaryCrossEntropyWithLogitsBackward0",
 }
 _NLL = {"NllLossBackward0", "NllLoss2DBackward0"}
+_SHAPES = {
+    "ViewBackward0",
+    "UnsafeViewBackward0",
+    "ReshapeAliasBackward0",
+    "SqueezeBackward0",
+    "ToCopyBackward0",
+}
 _NONE, _MEAN = 0, 1  # of the reductions that a loss node saves; 2 is the sum
 IGNORED = -100  # the label that Hugging Face's losses leave out
 _NEAR = 2e-2  # how far a model's loss may be from the mean cross-entropy, in bfloat16
@@ -129,16 +136,11 @@ class Readers:
 
     def _at_node(self, one: Pass, node: Any) -> None:  # noqa: ANN401 - a node of autograd's graph
         """Read what arrives at a loss's node, with the count of targets that it saved."""
-        reduction, target = node._saved_reduction, node._saved_target  # noqa: SLF001 - torch's own names
-        kept, count = torch.ones_like(target, dtype=torch.bool), float(target.numel())
-        if node.name() in _NLL:
-            kept = target != node._saved_ignore_index  # noqa: SLF001 - torch's own
-            classes = node._saved_weight  # noqa: SLF001 - torch's own
-            weighed = classes is not None
-            count = float(classes[target[kept]].sum() if weighed else kept.sum())
+        reduction, (kept, found) = node._saved_reduction, _counted(node)  # noqa: SLF001 - torch's own
+        count = float(found)
         summed = reduction not in {_NONE, _MEAN}
         mask = kept if reduction == _NONE else None
-        value = torch.zeros(kept.shape if reduction == _NONE else (), device=target.device)
+        value = torch.zeros(kept.shape if reduction == _NONE else (), device=kept.device)
         if not count and reduction == _MEAN:
             value = value / 0  # the mean over no targets, as torch computes it
         self._hooked(one, node, Tap("loss", None, count, mask, summed=summed, value=value))
@@ -228,6 +230,40 @@ def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) 
                 seen.add(below)
                 waiting.append(below)
     return graph
+
+
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """What a loss's own node saved of its targets: how many it divides by, and which count."""
+
+    count: Tensor  # read at the end, when no device waits for it
+    kept: Tensor | None  # of an unreduced loss
+
+
+def saved_by(loss: Tensor) -> Saved | None:
+    """Return what the cross-entropy saved that a loss comes from; None if it comes from another.
+
+    Nothing but a change of shape or of type may lie between the two.
+    """
+    node = loss.grad_fn
+    while node is not None and node.name() in _SHAPES:
+        node = node.next_functions[0][0]
+    if node is None or node.name() not in _NLL:
+        return None
+    kept, count = _counted(node)
+    if node._saved_reduction != _NONE:  # noqa: SLF001 - torch's own
+        return Saved(count, None)
+    return Saved(count, kept.reshape(loss.shape)) if kept.numel() == loss.numel() else None
+
+
+def _counted(node: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - a node of autograd's graph
+    """Return which targets a loss's node counts, and the sum of their weights, 1 as a rule."""
+    target = node._saved_target  # noqa: SLF001 - torch's own name
+    if node.name() not in _NLL:
+        return torch.ones_like(target, dtype=torch.bool), torch.tensor(float(target.numel()))
+    kept = target != node._saved_ignore_index  # noqa: SLF001 - torch's own
+    classes = node._saved_weight  # noqa: SLF001 - torch's own
+    return kept, kept.sum() if classes is None else classes[target[kept]].sum()
 
 
 def _reason(graph: Graph, roots: Sequence[Any]) -> str:

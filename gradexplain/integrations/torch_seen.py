@@ -59,6 +59,9 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         weight=tap.weight,
         kept=None if tap.mask is None else tap.mask.cpu().numpy(),
         summed=tap.summed,
+        saved=None if tap.saved is None else float(tap.saved),
+        ignored=None if tap.ignored is None else tap.ignored.cpu().numpy(),
+        scaled=tap.scaled,
         shape=tuple(tap.value.shape),
         finite=bool(torch.isfinite(tap.value if tap.mask is None else tap.value[tap.mask]).all()),
     )

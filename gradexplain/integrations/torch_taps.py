@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gradexplain.integrations.torch_passes import Pass, Passes
 
+_SCALINGS = {"MulBackward0", "DivBackward0"}
 _MARK = "gradexplain"  # in a node's metadata: a tap sees what passes here
 
 
@@ -24,6 +25,9 @@ class Tap:
     value: Tensor
     unit: float = 0.0  # how far a reading may be off, beyond the rounding of its type
     place: int = 0  # how many passes had begun when it was made
+    saved: Tensor | None = None  # what the loss's own node divides by, or counts, if it says so
+    ignored: Tensor | None = None  # the targets of an unreduced loss that its node leaves out
+    scaled: bool = False  # whether it was multiplied or divided before it was tapped
     recomputed: bool = False  # made inside a backward pass, as a checkpoint does
     readings: dict[Pass, Tensor] = field(default_factory=dict)
 
@@ -37,10 +41,18 @@ class Taps:
         self._passes = passes
 
     def tap(self, loss: Tensor, **named: Any) -> Tensor:  # noqa: ANN401 - the fields of a Tap
-        """Return the loss as it is, with a hook that reads what arrives at it."""
+        """Return the loss as it is, with a hook that reads what arrives at it.
+
+        Raises:
+            ValueError: it is what another tap returned.
+        """
+        node = loss.grad_fn
+        if node is not None and node.name() == "CloneBackward0" and _MARK in node.metadata:
+            raise ValueError("loss must be tapped once, but it is what `tap` returned before")
         tap = Tap(
             value=loss.detach(),
             place=len(self._passes.seen),
+            scaled=node is not None and node.name() in _SCALINGS,
             recomputed=torch._C._current_graph_task_id() != -1,  # noqa: SLF001 - nothing public says it
             **named,
         )

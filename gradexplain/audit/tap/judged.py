@@ -76,16 +76,38 @@ def _found(
         return Finding(Verdict.WORKERS_DISAGREE, claim).with_notes(where, *notes)
     if way.strays:
         return _uneven(everyone, way, said, expect).with_notes(*notes)
+    other = _unsure(everyone, rows, said, expect) or _inside(rows, said)
+    return (other or said).with_notes(*notes)
+
+
+def _inside(rows: Sequence[Row], said: Finding) -> Finding | None:
+    """Return what is wrong inside micro-batches, where nothing is between them."""
     spread = [k for k, row in enumerate(rows) if row.spread]
     if spread and said.ok is not False:
         share = max(row.spread for row in rows)
         claim = note("uneven inside", parts=tuple(spread), share=share)
-        return Finding(Verdict.REWEIGHTED, claim).with_notes(*notes)
+        return Finding(Verdict.REWEIGHTED, claim)
     beside = [k for k, row in enumerate(rows) if row.beside]
     if beside and said.ok is not False:
-        claim = note("beside the mask", parts=tuple(beside))
-        return Finding(Verdict.REWEIGHTED, claim).with_notes(*notes)
-    return said.with_notes(*notes)
+        return Finding(Verdict.REWEIGHTED, note("beside the mask", parts=tuple(beside)))
+    return None
+
+
+def _unsure(
+    everyone: Sequence[Seen], rows: Sequence[Row], said: Finding, expect: object
+) -> Finding | None:
+    """Return what makes the finding depend on where a loss was tapped, or on a count it belies."""
+    taps = [everyone[row.worker].taps[row.batch] for row in rows]
+    if said.ok is False and all(
+        tap.scaled and abs(row.read - 1) <= 1e-6 for tap, row in zip(taps, rows, strict=True)
+    ):
+        return Finding(Verdict.AMBIGUOUS, note("scaled before"))
+    if said.ok and expect == "target":
+        for k, tap in enumerate(taps):
+            if tap.belies():
+                claim = note("count belied", parts=(k,), given=tap.count, saved=tap.saved)
+                return Finding(Verdict.AMBIGUOUS, claim)
+    return None
 
 
 def _blind(everyone: Sequence[Seen], way: Way) -> Finding | None:

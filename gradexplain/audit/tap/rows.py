@@ -141,8 +141,8 @@ class _Weighed:
         self.back = arrived is not None
         alone = tap.arrived(dict.fromkeys(tap.read, 1.0))
         empty = np.zeros(tap.shape)
-        self.weights = empty if arrived is None else arrived
-        self.read = empty if alone is None else alone
+        self.weights = self._trained(empty if arrived is None else arrived)
+        self.read = self._trained(empty if alone is None else alone)
         self.kept = self._kept()
         self.unread = any(
             unsure[worker, one] >= _UNSURE * max(abs(own[one]), 1e-12)
@@ -190,6 +190,10 @@ class _Weighed:
             return self.tap.kept
         # Where nothing arrived at any target, none of them can be taken for padding.
         return np.asarray(self.read != 0) if self.read.any() else np.ones_like(self.read, bool)
+
+    def _trained(self, weights: Array) -> Array:
+        """Return the weights, without those of targets that the loss leaves out."""
+        return weights if self.tap.ignored is None else np.where(self.tap.ignored, 0.0, weights)
 
     def _row(self, weights: Array, read: Array) -> Row:
         """Return a part whose mean is over these targets."""

@@ -22,8 +22,18 @@ class Tapped:
     weight: float | None = None  # the total that its term is meant to have
     kept: npt.NDArray[np.bool_] | None = None  # the targets that count
     summed: bool = False
+    saved: float | None = None  # the count that the loss itself uses, if it says so
+    ignored: npt.NDArray[np.bool_] | None = None  # targets that the loss itself leaves out
+    scaled: bool = False  # whether it was scaled before it was tapped
     shape: tuple[int, ...] = ()  # of the loss
     finite: bool = True
+
+    def belies(self) -> bool:
+        """Tell whether the loss uses another count than the one given; sums are rounded."""
+        if self.saved is None or self.count is None:
+            return False
+        rounding = 0.0 if self.saved.is_integer() else 1e-3 * self.saved
+        return abs(self.saved - self.count) > rounding
 
     def arrived(self, factors: Mapping[int, float]) -> Array | None:
         """Return what arrived over all passes that have a factor; None if nothing did."""

@@ -22,6 +22,8 @@ TO_DO = {
 
 #: What to do instead, where a finding rests on one of these.
 TO_DO_FOR = {
+    "scaled before": "Tap each loss where it is computed, before anything divides it.",
+    "count belied": "Pass what the loss divides by: labels after the shift, sums of class weights.",
     "all zero": "Audit a step whose gradients are not zero.",
     "too few numbers": "Audit with fewer parts than parameters, or with more parameters.",
     "arithmetic": "Say which arithmetic was used, with the option named above.",
@@ -47,6 +49,7 @@ TAPPED_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
         "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
         "Do workers add up where they should average? Then the factor is their number.",
         "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
+        "Were labels counted before they are shifted? Then the factor is a little below 1.",
     ),
     Verdict.DROPPED: (
         "Are gradients zeroed after every backward pass? Then only the last part is left.",

@@ -139,6 +139,10 @@ SENTENCES: dict[str, str] = {
     # what taps see
     "uneven inside": "Inside {parts}, the targets' weights differ, by up to {share}: a mean was "
     "taken inside the micro-batch, or a factor differs between its targets.",
+    "scaled before": "Every loss reads 1, and was multiplied or divided before it was tapped, so "
+    "what the loop does to it was not seen.",
+    "count belied": "The loss of {parts} itself averages over {saved} targets, but it was tapped "
+    "with targets={given}.",
     "beside the mask": "In {parts}, targets that don't count carry a weight.",
     "nothing to average": "Micro-batch {batch} has no targets, and its mean is 0/0. Skip it, or "
     "divide a sum by the step's count.",
