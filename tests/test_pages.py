@@ -140,6 +140,30 @@ def test_an_unseen_block_runs_and_a_misspelt_one_is_named(tmp_path: Path) -> Non
     assert [*fence_faults(Page(page.replace("invisible-code", "invisble-code")))]
 
 
+def too_wide(text: str, columns: int = 76) -> list[str]:
+    """Return the code lines that a reader's 1280 pixels cannot show without scrolling."""
+    pieces = re.finditer(
+        r"^([ \t]*)(`{3,}|~{3,})[^\n]*\n(.*?)^\1\2[ \t]*$", text, re.MULTILINE | re.DOTALL
+    )
+    lines = [line for piece in pieces for line in dedent(piece[3]).splitlines()]
+    return [line for line in lines if len(line) > columns]
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.name
+)
+def test_code_never_scrolls(path: Path) -> None:
+    assert too_wide(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("indent", ["", "    "])
+@pytest.mark.parametrize("info", ["python", "text", 'python torch title="loop.py"'])
+def test_a_line_too_wide_is_found(indent: str, info: str) -> None:
+    fits, wide = f"a = {72 * '1'}", f"b = {73 * '1'}"
+    lines = ["# A page", "", f"```{info}", fits, wide, "```", "", "prose " * 20]
+    assert too_wide("\n".join(indent + line for line in lines) + "\n") == [wide]
+
+
 def test_a_fence_that_is_not_closed_is_named() -> None:
     assert [*fence_faults(Page("# A\n\n```python\n1 / 0\n"))]
     assert [*fence_faults(Page("# A\n\n>>> 1 / 0\n"))]
