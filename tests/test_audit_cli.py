@@ -1,11 +1,13 @@
 """The command line: what it prints, what it refuses, and its exit status."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -376,3 +378,34 @@ def test_a_file_may_hold_further_terms(name: str, tmp_path: Path) -> None:
     gap = {n.replace("aux/parts/1", "aux/parts/2"): array for n, array in step.items()}
     with pytest.raises(ValueError, match=r"must hold terms/aux/parts/0, terms/aux/parts/1, … "):
         audit_file(write(tmp_path / name, gap))
+
+
+def test_a_report_is_printed_in_any_encoding(tmp_path: Path) -> None:
+    step: dict[str, Any] = {
+        f"parts/{k}/w": np.random.default_rng(k).standard_normal(50) for k in range(2)
+    }
+    step["accumulated/w"] = -(step["parts/0/w"] + step["parts/1/w"])
+    np.savez(tmp_path / "step.npz", counts=[1, 3], **step)
+    command = [sys.executable, "-m", "gradexplain", "audit", str(tmp_path / "step.npz")]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"MEAN OF MEANS" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("counts", np.ones((2, 1)), "counts must be one-dimensional"),
+        ("counts", np.array(["a", "b"]), "counts must hold real numbers"),
+        ("learning_rate", np.array(0.1), "must hold before/… beside 'learning_rate'"),
+    ],
+)
+def test_what_a_file_cannot_mean_is_named(
+    tmp_path: Path, name: str, value: Any, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = {f"parts/{k}/w": np.ones(50) for k in range(2)} | {"accumulated/w": np.ones(50)}
+    np.savez(tmp_path / "step.npz", **({"counts": np.array([1, 3]), **step} | {name: value}))
+    assert main(["audit", str(tmp_path / "step.npz")]) == 2
+    assert error in capsys.readouterr().err

@@ -86,7 +86,7 @@ def test_a_part_may_hold_nothing_of_what_another_count_counts() -> None:
 
 def test_counts_explain_weights_where_another_mean_is_intended() -> None:
     report = report_of(RIGHT, expect="part")
-    assert report.notes == ("They are in proportion to counts.",)
+    assert report.notes == ("They are in proportion to the counts.",)
     assert "in proportion" not in kinds(RIGHT, RIGHT, counts=np.array(COUNTS))
 
 

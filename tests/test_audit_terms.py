@@ -64,7 +64,7 @@ def test_without_a_weight_a_common_factor_of_a_term_passes_and_is_printed() -> N
 def test_without_a_weight_proportions_are_still_judged() -> None:
     report = audited(RIGHT, 0.37 * np.ones(4) / 4, weight=None)
     assert (report.verdict, report.ok) == (Verdict.MEAN_OF_MEANS, False)
-    assert report.claim == "Aux is mean of means; loss is exact."
+    assert report.claim == "Aux is a mean of means; loss is exact."
 
 
 def test_a_term_that_is_missing_is_said_to_be() -> None:
@@ -77,7 +77,7 @@ def test_a_term_that_is_missing_is_said_to_be() -> None:
 def test_the_main_term_may_be_the_wrong_one() -> None:
     report = audited(np.ones(4) / 4, WEIGHT * SHARES)
     assert report.verdict is Verdict.MEAN_OF_MEANS
-    assert report.claim == "Loss is mean of means; aux is exact."
+    assert report.claim == "Loss is a mean of means; aux is exact."
 
 
 def test_two_terms_may_be_wrong() -> None:
@@ -131,7 +131,7 @@ def test_terms_as_sums_are_divided_by_their_own_counts() -> None:
 def test_groups_and_other_counts_explain_a_term() -> None:
     alike = np.array([2 / 3 / 2, 1 / 3 / 2, 4 / 7 / 2, 3 / 7 / 2])
     report = audited(RIGHT, WEIGHT * alike, groups=[0, 0, 1, 1])
-    assert report.claim.startswith("Aux is mean of means across groups")
+    assert report.claim.startswith("Aux is a mean of means across groups")
     boxes = np.array([3.0, 1.0, 1.0, 2.0])
     report = audited(boxes / 7, WEIGHT * SHARES, also={"boxes": boxes.tolist()})
     assert "loss: They are in proportion to boxes." in report.notes

@@ -183,3 +183,11 @@ def test_parameters_may_be_made_as_a_generator_goes_and_lack_a_gradient() -> Non
     update = Update({**THETA, "still": still}, {**after, "still": still.copy()}, RATE)
     held = [{**part, "still": None} for part in PARTS]
     assert audit_accumulation(update, held, counts=COUNTS).ok is True
+
+
+def test_an_update_of_bare_arrays_is_read() -> None:
+    rng = np.random.default_rng(0)
+    parts, before = list(rng.standard_normal((2, 100))), rng.standard_normal(100)
+    after = before - 0.1 * (0.25 * parts[0] + 0.75 * parts[1])
+    report = audit_accumulation(Update(before, after, 0.1), parts, counts=[1, 3])
+    assert report.check().weights == pytest.approx((0.25, 0.75))

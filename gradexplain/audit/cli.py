@@ -76,11 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, TypeError, ValueError) as error:
         print(f"gradexplain: {error}", file=sys.stderr)  # noqa: T201 - a command prints
         return UNUSABLE
+    text = json.dumps(report.to_dict(), indent=2) if as_json else str(report)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
-        text = json.dumps(report.to_dict(), indent=2) if as_json else str(report)
-        print(text, flush=True)  # noqa: T201 - a command prints
+        print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201 - a command prints
     except BrokenPipeError:  # the reader has seen enough, as in `| head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"gradexplain: {error}", file=sys.stderr)  # noqa: T201 - a command prints
+        return UNUSABLE
     return STATUS[report.ok]
 
 
@@ -117,7 +121,7 @@ def audit_file(
     ...     print(audit_file(f"{folder}/step.npz").claim)
     A weighs every part alike, times 2.
     """
-    step, file = open_arrays(path), Path(path).name
+    step, file = open_arrays(path), Path(path).name or str(path)
     strange = next((name for name in step if name.split("/")[0] not in _NAMES), None)
     if strange is not None:
         raise ValueError(
@@ -159,6 +163,9 @@ def _accumulated(step: Stored, file: str) -> object:
         raise ValueError(
             f"{file} must hold one of accumulated/…, workers/0/… or before/…, not {given}"
         )
+    stray = next((n for n in ("after", "learning_rate") if step.under(n)), None)
+    if forms != ["before"] and stray is not None:
+        raise ValueError(f"{file} must hold before/… beside {stray!r}, not {forms[0]}/…")
     if forms == ["workers"]:
         return PerWorker(_numbered(step, "workers", file))
     if forms == ["before"]:
@@ -171,6 +178,10 @@ def _accumulated(step: Stored, file: str) -> object:
 
 def _term(step: Stored, what: str, file: str) -> Term:
     weight = _numbers(step, f"terms/{what}/weight")
+    if weight is not None and len(weight) != 1:
+        raise ValueError(
+            f"{file} must hold one number under 'terms/{what}/weight', not {len(weight)}"
+        )
     counts = _numbers(step, f"terms/{what}/counts")
     if counts is None:
         raise ValueError(f"{file} must hold 'terms/{what}/counts', but it has no such array")
@@ -236,6 +247,17 @@ def _numbered(step: Stored, prefix: str, file: str) -> list[Stored]:
 
 
 def _numbers(step: Stored, name: str) -> list[float] | None:
+    """Return the numbers of a one-dimensional array, or of a single number.
+
+    Raises:
+        TypeError: they are no real numbers.
+        ValueError: the array has more dimensions.
+    """
     if name not in step:
         return None
-    return [float(value) for value in np.atleast_1d(np.asarray(step[name])).tolist()]
+    values = np.atleast_1d(np.asarray(step[name]))
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must hold real numbers, not {values.dtype}")
+    if values.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, not of shape {values.shape}")
+    return [float(value) for value in values]

@@ -200,7 +200,8 @@ def numbers(name: str, given: object, K: int) -> Vector:
     wanted = f"{name} must be a sequence of {K} number{'s' if K > 1 else ''}, one per part"
     values = []
     for item in _in_order(wanted, given):
-        if isinstance(item, str | bytes) or np.ndim(item) > 0 or np.iscomplexobj(item):
+        worded = isinstance(item, str | bytes | bool | np.bool_)
+        if worded or np.ndim(item) > 0 or np.iscomplexobj(item):
             raise TypeError(f"{wanted}, but one of them is {item!r}")
         try:
             values.append(float(item))

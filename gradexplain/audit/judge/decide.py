@@ -115,7 +115,7 @@ def _exact(case: Case) -> Finding | None:
         note("also", weighting=name) for _, name, w in named_weightings(case)[1:] if read.fits(w)
     ]
     alike += [note("also without", parts=parts) for parts in left_out(case)]
-    if len(case.expected) == 1 and not case.parts.unweighted and not case.parts.tapped:
+    if len(case.expected) == 1 and not _settled(case):
         alike = [note("also any mean")]
     if read.cancels(case.expected):
         alike.append(note("also any factor"))
@@ -253,7 +253,7 @@ def _dropped(case: Case) -> Finding | None:
     names = factor_names(case, factor, uncertainty) if factor != 1 and not renormalized else []
     if np.flatnonzero(~gone).tolist() == [len(gone) - 1]:
         names.insert(0, note("only the last"))
-    return Finding(Verdict.DROPPED, claim, factor, (*names, *_but_unread(case)))
+    return Finding(Verdict.DROPPED, claim, factor, (*names, *_but_unread(case, gone)))
 
 
 def _off_and_zero(case: Case, expected: Vector) -> npt.NDArray[np.bool_]:
@@ -297,8 +297,17 @@ def _relative(case: Case) -> float:
     return float(shares.max(initial=0.0))
 
 
-def _but_unread(case: Case) -> tuple[Note, ...]:
-    unread = np.flatnonzero(case.weights.unread(case.expected) & (case.expected != 0))
+def _settled(case: Case) -> bool:
+    """Tell whether the one part's mean is no guess: tapped, judged by proportions, or held to F."""
+    full = case.evidence.full if case.evidence else None
+    held = full is not None and full.meets
+    return held or case.parts.tapped or bool(case.parts.unweighted)
+
+
+def _but_unread(case: Case, said: npt.NDArray[np.bool_] | None = None) -> tuple[Note, ...]:
+    """Say which other parts could not be read."""
+    left = (case.expected != 0) if said is None else (case.expected != 0) & ~said
+    unread = np.flatnonzero(case.weights.unread(case.expected) & left)
     return (note("but unread", parts=tuple(unread.tolist())),) if unread.size else ()
 
 

@@ -30,7 +30,7 @@ def _by_counts(case: Case) -> Iterator[Note]:
         return
     counts = case.counts
     if case.parts.intended != "target":
-        yield from _in_proportion(case, counts, note("in proportion", to="counts"))
+        yield from _in_proportion(case, counts, note("in proportion", to="the counts"))
     yield from _in_proportion(case, counts**2, note("counted twice over"))
     yield from _in_proportion(case, counts + 1, note("one target more"))
     yield from _in_proportion(case, counts - 1, note("one target less"))
@@ -94,7 +94,7 @@ def _clipped(case: Case) -> Iterator[Note]:
         slack = read.uncertainty(base) / base + 1e-4
         ratios = read.values / base
         # Clipped is either the part's own mean gradient, or what the loop makes of it.
-        if _is_clip(norms, ratios, slack) or _is_clip(base * norms, ratios, slack):
+        if _is_clip(norms, ratios, slack, 2) or _is_clip(base * norms, ratios, slack, 2):
             yield note("clipped parts", ratio=float(ratios.min()))
             return
         after = np.append(ratios[1:], 1.0)
@@ -102,15 +102,15 @@ def _clipped(case: Case) -> Iterator[Note]:
             read.size(np.where(np.arange(len(base)) <= k, read.values, 0)) / after[k]
             for k in range(len(base))
         ]
-        if _is_clip(np.array(totals) * after / ratios, ratios / after, slack):
+        if _is_clip(np.array(totals) * after / ratios, ratios / after, slack, 1):
             yield note("running total clipped", ratio=float(ratios.min()))
             return
 
 
-def _is_clip(lengths: Vector, ratios: Vector, slack: Vector) -> bool:
-    """Tell whether each ratio is min(1, C / length) for one C."""
+def _is_clip(lengths: Vector, ratios: Vector, slack: Vector, least: int) -> bool:
+    """Tell whether each ratio is min(1, C / length) for one C, and at least so many are below 1."""
     short = ratios < 1 - slack
-    if np.any(ratios > 1 + slack) or not short.any():
+    if np.any(ratios > 1 + slack) or np.count_nonzero(short) < least:
         return False
     limits = lengths[short] * ratios[short]
     limit = float(np.mean(limits))

@@ -61,7 +61,9 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
     labels, rows = list(sources.gradients), len(sources.gradients)
     skipped = {labels[k] for k in np.flatnonzero(empty)}
     block = np.zeros((rows, max(min(_BLOCK, _ROOM // rows), _LEAST)))
-    gradients = sources.gradients | ({"accumulated.after": sources.after} if sources.after else {})
+    gradients = dict(sources.gradients)
+    if sources.after is not None:
+        gradients["accumulated.after"] = sources.after
     names, found, sizes, shown, dtypes = [], [], [], [sources.dtype], ["float64"]
     for name, tensors in walk(gradients, sources.leader):
         ordered = [tensors[label] for label in labels]

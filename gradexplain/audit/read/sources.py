@@ -99,13 +99,15 @@ def sources(
 
 def _accumulated(given: object) -> dict[str, object]:
     """Return A by its label, or one A per worker."""
+    if given is None:
+        raise TypeError("accumulated must be a gradient, not None")
     if isinstance(given, Update):
         return {"accumulated.before": given.before}
     if not isinstance(given, PerWorker):
         return {"accumulated": given}
     if not isinstance(given.gradients, list | tuple):
         kind = type(given.gradients).__name__
-        raise TypeError(f"accumulated must be PerWorker of a list of gradients, not of a {kind}")
+        raise TypeError(f"accumulated must be PerWorker of a list of gradients, not of type {kind}")
     if not given.gradients:
         raise ValueError("accumulated must hold a gradient per worker, but PerWorker is empty")
     if any(isinstance(gradient, PerWorker | Update) for gradient in given.gradients):

@@ -8,7 +8,7 @@ TO_DO = {
     Verdict.MEAN_OF_MEANS: "Add up summed losses, and divide them by the count of the whole batch.",
     Verdict.MEAN_OF_GROUP_MEANS: "Add up the counts over all groups, and divide by that total.",
     Verdict.DROPPED: "Zero the gradients once a step, before its first part; use every part.",
-    Verdict.REWEIGHTED: "Compare the loop's weight of each part with count / total count.",
+    Verdict.REWEIGHTED: "Compare the loop's weight of each part with the expected one.",
     Verdict.WORKERS_DISAGREE: "Let the last micro-batch's forward and backward both synchronize.",
     Verdict.UNEVEN: "Compare how the gradients listed above are added up and reduced.",
     Verdict.EXTRA_TERM: "Read A before the optimizer adds to it; zero the gradients between steps.",

@@ -134,7 +134,8 @@ def _term(name: str, verdict: Verdict, factor: float) -> str:
         return f"{name} is missing"
     if verdict is Verdict.RESCALED:
         return f"{name} counts {digits(factor)} times as much as it should"
-    return f"{name} is {TITLES[verdict]}"
+    article = "a " if TITLES[verdict].startswith("mean") else ""
+    return f"{name} is {article}{TITLES[verdict]}"
 
 
 def _be(names: list[str]) -> str:
