@@ -102,10 +102,10 @@ def test_factors_that_differ_are_solved_one_by_one(scale: float) -> None:
 def test_a_small_parameter_tells_passes_apart_that_are_alike_in_the_others() -> None:
     added = passes(3, 3)
     added[1, :2] = added[0, :2]
-    added[:, 2] *= 1e-5
+    added[:, 2] *= 1e-7
     held = np.zeros((3, M))
     for times in (0.0, 5.0):
-        held[2] = times * passes(4, 3)[3, 2] * 1e-5
+        held[2] = times * passes(4, 3)[3, 2] * 1e-7
         found = routed(added, handed_by(added, 0.25, 0.5, 0.75), held=held)
         assert found.factors == pytest.approx([0.25, 0.5, 0.75], abs=1e-6)
 
@@ -118,13 +118,20 @@ def test_passes_that_are_alike_stay_near_each_other_and_unsure() -> None:
     assert np.isinf(found.uncertainty).tolist() == [True, True, False]
 
 
-def test_a_pass_that_added_nothing_gets_the_factor_of_the_others() -> None:
+def test_a_pass_that_added_nothing_gets_the_common_factor_of_all_parameters_alike() -> None:
     added = passes(3, 4)
-    added[0] *= 3
     added[1] = 0
+    added[0, :3] *= 3
+    added[:, 3] *= 100
     found = routed(added, handed_by(added, 0.5, 1, 0.25))
-    assert found.factors == pytest.approx([0.5, (0.5 * 9 + 0.25) / 10, 0.25], abs=1e-6)
+    common = (3 * (9 * 0.5 + 0.25) / 16 + (0.5 + 0.25) / 4) / (3 * (9 + 1) / 16 + (1 + 1) / 4)
+    assert found.factors == pytest.approx([0.5, common, 0.25], abs=1e-6)
     assert np.isinf(found.uncertainty).tolist() == [False, True, False]
+
+
+def test_one_parameter_has_a_common_factor_too() -> None:
+    added = passes(3, 1)
+    assert routed(added, 0.3 * added.sum(0)).factors == pytest.approx([0.3] * 3)
 
 
 def test_factors_near_a_simple_one_are_that_one() -> None:
@@ -232,3 +239,13 @@ def test_one_parameter_that_does_not_fit_is_fitted_as_closely_as_it_can_be() -> 
     found = routed(added, handed_by(added, 0.5, 0.25) + 0.01 * every[2])
     assert found.factors == pytest.approx([0.5, 0.25], abs=1e-6)
     assert found.remainder == pytest.approx(0.01 / 0.75)
+
+
+def test_what_is_left_over_is_a_share_of_what_was_held_too() -> None:
+    every = passes(4, 1)
+    added = every[:2]
+    held = -0.9 * every[0] + 0.19**0.5 * every[2]  # nearly cancels the first pass
+    handed = handed_by(added, 0.5, 0.25) + 0.5 * held + 0.01 * every[3]
+    found = routed(added, handed, held=held)
+    assert found.held == pytest.approx(0.5, abs=1e-6)
+    assert found.remainder == pytest.approx(0.01 / 1.25)
