@@ -196,7 +196,7 @@ def test_weights_that_differ_only_between_sequences_are_a_part_for_each() -> Non
     assert [one.value for one in found] == pytest.approx([0.2, 0.3])
     assert [one.read for one in rows(SEQUENCES, [(0, 2.0)])] == pytest.approx([0.2, 0.3])
     kept = np.array([[True, True, False], [True, False, False], [False] * 3])
-    beside = rows(np.add(SEQUENCES, [[0, 0, 0.1], [0] * 3, [0] * 3]), kept=kept)
+    beside = rows(SEQUENCES + np.diag([0, 0, 0.1])[::-1], kept=kept)
     assert [one.beside for one in beside] == [True, False]
 
 
