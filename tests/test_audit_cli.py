@@ -409,3 +409,45 @@ def test_what_a_file_cannot_mean_is_named(
     np.savez(tmp_path / "step.npz", **({"counts": np.array([1, 3]), **step} | {name: value}))
     assert main(["audit", str(tmp_path / "step.npz")]) == 2
     assert error in capsys.readouterr().err
+
+
+class Closed:
+    """Standard output whose reader has gone, which shows when it is flushed."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+    def fileno(self) -> int:
+        return 123
+
+
+def test_output_that_nobody_reads_goes_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned: list[tuple[int, int]] = []
+    monkeypatch.setattr("os.dup2", lambda *pair: turned.append(pair))
+    monkeypatch.setattr(sys, "stdout", Closed())
+    assert main(["audit", write(tmp_path / "step.npz", step_of())]) == 0
+    ((nowhere, output),) = turned
+    assert output == 123
+    assert os.path.samestat(os.fstat(nowhere), Path(os.devnull).stat())
+    assert os.write(nowhere, b"text") == 4
+    os.close(nowhere)
+
+
+def test_what_a_file_lacks_is_said_with_its_name(tmp_path: Path) -> None:
+    rest = without_a(step_of())
+    gap = {"workers/1/w": np.ones(3), **rest}
+    before = {"before/w": np.ones(3), "learning_rate": np.array(0.1), **rest}
+    term = {"terms/aux/counts": np.ones(4), **step_of()}
+    for step, message in [
+        (gap, "must hold workers/0, workers/1, … without a gap, not 1"),
+        (before, "must hold 'after', but it has no such array"),
+        (term, "must hold terms/aux/parts/0, terms/aux/parts/1, … without a gap, not none"),
+        ({"terms/aux/parts/0/w": np.ones(3), **step_of()}, "must hold 'terms/aux/counts'"),
+    ]:
+        with pytest.raises(ValueError, match=f"^step.npz {message}"):
+            audit_file(write(tmp_path / "step.npz", step))

@@ -1,5 +1,6 @@
 """The order of the decision, a mistake beside a remainder, and weights known without gradients."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -305,15 +306,18 @@ def test_equal_counts_are_noted_only_where_targets_are_meant_to_count_alike() ->
         assert [each.kind for each in found.notes] == (["equal counts"] if noted else [])
 
 
-def test_one_part_is_no_mean_unless_its_weight_is_free() -> None:
+def test_one_part_is_no_mean_unless_its_weight_is_known_or_free() -> None:
     one = np.ones(1)
-    found = found_of(one, expected=one)
-    assert (found.verdict, [each.kind for each in found.notes]) == (
+    gradients = evidence_of(np.zeros(1, bool))
+    known = known_case(one, one)
+    assert decide(known).verdict is Verdict.EXACT
+    fitted = decide(replace(known, evidence=gradients))
+    assert (fitted.verdict, [each.kind for each in fitted.notes]) == (
         Verdict.AMBIGUOUS,
         ["also any mean"],
     )
-    free = found_of(one, expected=one, unweighted=frozenset({"aux"}))
-    assert free.verdict is Verdict.EXACT
+    free = known_case(one, one, unweighted=frozenset({"aux"}))
+    assert decide(replace(free, evidence=gradients)).verdict is Verdict.EXACT
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The full gradient: how it stands to the parts, how A stands to it, and to the counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -15,8 +17,11 @@ from audits import (
     times,
     weighted,
 )
+from cases import evidence_of, known_case
 
 from gradexplain import Verdict, audit_accumulation
+from gradexplain.audit.judge import decide
+from gradexplain.audit.judge.case import Full, note
 
 K = len(PARTS)
 
@@ -221,3 +226,12 @@ def test_a_full_gradient_that_no_arithmetic_leaves_is_no_mean() -> None:
     assert report.verdict is Verdict.NOT_A_MEAN
     report = audit_accumulation(A, SINGLE, counts=COUNTS, full=coarse(5e-4), arithmetic="float32")
     assert report.verdict is Verdict.NOT_A_MEAN  # a declared arithmetic leaves no question
+
+
+def test_weights_of_the_full_gradient_are_zero_only_within_their_own_rounding() -> None:
+    expected = np.array([0.5, 0.5, 0])
+    read = known_case(np.array([0.7, 1e-9, 1e-14]), expected).weights
+    full = Full(read, outside=0.0, outer=1.0, plausible=(), meets=False, multiple=None)
+    case = known_case(expected, expected, counts=np.array([1.0, 1, 0]))
+    found = decide(replace(case, evidence=evidence_of(np.zeros(3, bool), full=full)))
+    assert found.claim == note("counts differ", weights=(0.7, 1e-9, 0.0))

@@ -1,6 +1,7 @@
 """Where no weights give A: which parameters are off, what explains it, and what is said."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from audits import (
     ALIKE,
@@ -17,7 +18,7 @@ from audits import (
 
 from gradexplain import Verdict, audit_accumulation, sketch
 from gradexplain.audit.judge.case import Case, Parts
-from gradexplain.audit.judge.outside import strays
+from gradexplain.audit.judge.outside import extra_term, strays
 from gradexplain.audit.read.reading import read
 from gradexplain.audit.read.sources import sources
 
@@ -184,6 +185,21 @@ def test_an_extra_term_and_wrong_weights_are_told_apart() -> None:
         assert report.verdict is Verdict.EXTRA_TERM
         assert text in report.claim
         assert "1 × extra['previous']" in report.claim
+
+
+@pytest.mark.parametrize("weights", [RIGHT, np.array([0.4, 0.3, 0.2, 0.1])])
+def test_the_weights_beside_an_extra_term_have_a_factor_of_their_own(
+    weights: npt.NDArray[np.float64],
+) -> None:
+    table = Parts(RIGHT, 1e-9 * RIGHT)
+    A = {**plus(weighted(weights, PARTS), STRAY, 0.01), "b": weighted(weights, PARTS)["b"]}
+    for given in (A, plus(weighted(weights, PARTS), STRAY, 0.01)):
+        reading = read(sources(given, {"parts": PARTS}, extra={"theta": STRAY}), table, None)
+        found = extra_term(Case(reading.weights, table, reading.evidence))
+        assert found is not None
+        each = [one for name, one in found.parameters if name != "scale"] or [found]
+        assert {one.verdict for one in each} == {Verdict.EXTRA_TERM}
+        assert {one.claim.facts["factor"] for one in each} == {1.0}
 
 
 def test_decay_on_some_parameters_only() -> None:

@@ -69,13 +69,14 @@ def test_a_sum_that_a_readable_part_could_stand_in_for_is_not_determined(
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_sum_uncertain_by_a_quarter_of_what_it_should_be_is_not_determined(sign: int) -> None:
-    parts = np.array([5 * G, sign * 7 * G, G + 0.5 * H])  # the third is like them, but not alike
-    A = fitted(parts, np.array([0.2, 0.3, 0.5]) @ parts, np.ones(3) / 3, "bfloat16")
-    along = np.linalg.norm(parts, axis=1) * [1, sign, 0]
+    third = G + 0.5 * H  # like the first two, but not alike
+    parts = np.array([5 * G, sign * 7 * G, third, 0 * G])
+    A = fitted(parts, np.array([0.2, 0.3, 0.5, 0]) @ parts, np.array([1, 1, 1, 0]) / 3, "bfloat16")
+    along = np.linalg.norm(parts, axis=1) * [1, sign, 0, 0]
     moved = float(np.sqrt(along @ np.linalg.pinv(parts @ parts.T) @ along))
     assert moved > 1.5
     limit = 4 * A.noise() * moved
-    share = np.array([0, limit / along[1], 0])
+    share = np.array([0, limit / along[1], 0, 0])
     assert len(sums(A, 1.01 * share, [0, 1])) == 1
     assert sums(A, 0.99 * share, [0, 1]) == []
     assert len(sums(A, -1.01 * share, [0, 1])) == 1

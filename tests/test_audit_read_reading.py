@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from audits import COUNTS, RIGHT, Gradient, plus, random_parts, times, weighted
 
-from gradexplain import PerWorker, Verdict, audit_accumulation, sketch
+from gradexplain import PerWorker, Update, Verdict, audit_accumulation, sketch
 from gradexplain.audit.judge.case import Parts
 from gradexplain.audit.read.reading import Reading, read
 from gradexplain.audit.read.sources import sources
@@ -269,6 +269,30 @@ def test_the_full_gradient_is_fitted_by_the_parts_and_a_by_it() -> None:
     assert zero.multiple is None
 
 
+@pytest.mark.parametrize("factor", [1e-3, 0.5])
+@pytest.mark.parametrize("size", [1e-4, 1.0])
+def test_a_multiple_of_the_full_gradient_is_read_whatever_its_size(
+    factor: float, size: float
+) -> None:
+    full = read_of(
+        times(OTHER, factor * size),
+        parts=[times(part, size) for part in PARTS],
+        full=times(OTHER, size),
+    ).evidence.full
+    assert full is not None
+    assert full.multiple is not None
+    assert full.multiple[0] == pytest.approx(factor)
+    assert 0 < full.multiple[1] < 1e-5
+
+
+def test_the_rounding_of_parameters_is_no_excuse_for_the_full_gradient() -> None:
+    before = {name: np.full_like(value, 1e12) for name, value in MEAN.items()}
+    step = Update(before, plus(before, MEAN, -1.0), 1.0)
+    full = read_of(step, full=plus(MEAN, OTHER, 1e-4)).evidence.full
+    assert full is not None
+    assert not full.is_mean
+
+
 def test_each_worker_is_read_and_compared_with_the_first() -> None:
     each = [weighted(weights, PARTS) for weights in (RIGHT, np.ones(4) / 4)]
     evidence = read_of(PerWorker(each)).evidence
@@ -277,6 +301,8 @@ def test_each_worker_is_read_and_compared_with_the_first() -> None:
         pytest.approx(RIGHT),
         pytest.approx([0.25] * 4),
     ]
+    far = plus(MEAN, OTHER)
+    assert read_of(PerWorker([far, plus(far, OTHER, 1e-4)])).evidence.disagree
     near = PerWorker([MEAN, times(MEAN, 1 + 1e-8)])
     assert not read_of(near).evidence.disagree
     assert read_of(PerWorker([MEAN])).evidence.workers == ()

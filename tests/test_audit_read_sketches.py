@@ -338,3 +338,21 @@ def test_an_empty_shard_must_lie_in_the_whole_too() -> None:
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         sketch({"w": np.zeros((0, 4))}, offsets={"w": ((4, 0), (3, 4))})
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_sum_is_as_coarse_as_the_coarsest_of_its_sketches_and_parameters(*, turned: bool) -> None:
+    rng = np.random.default_rng(0)
+    fine, coarse = (rng.standard_normal(50).astype(kind) for kind in (np.float32, np.float16))
+    order = (coarse, fine) if turned else (fine, coarse)
+    one, other = (sketch({"w": values}) for values in order)
+    assert (one + other).dtype == "float16"
+    assert sketch(dict(zip("ab", order, strict=True))).dtype == "float16"
+
+
+@pytest.mark.parametrize("other", [1, 0.0, False])
+def test_nothing_but_the_0_of_a_sum_may_stand_before_a_sketch(other: object) -> None:
+    whole = sketch(np.ones(50))
+    assert sum([whole]) is whole
+    with pytest.raises(TypeError, match="unsupported operand"):
+        other + whole

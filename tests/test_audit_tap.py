@@ -366,6 +366,213 @@ def test_factors_are_solved_one_by_one_where_no_guess_fits() -> None:
     assert found.remainder <= found.tolerance
 
 
+def test_the_reasons_why_nothing_was_tapped_are_one_for_each_worker() -> None:
+    first, second = on_two([n / N for n in COUNTS])
+    untapped = [replace(one, taps=(), not_read=("why", "and why")) for one in (first, second)]
+    with pytest.raises(ValueError, match=r"none was tapped \(why\) \(why\): add"):
+        judged(untapped)
+
+
+def test_a_term_of_no_weight_stays_in_the_report_of_one_optimizer() -> None:
+    (seen,) = World().seen()
+    aux = [replace(tap, term="aux", read={0: np.array(0.0)}) for tap in seen.taps[:1]]
+    report = judged([replace(seen, taps=(*seen.taps, *aux))])
+    assert [part.term for part in report.parts] == ["loss"] * 3 + ["aux"]
+
+
+def test_an_optimizer_that_was_handed_nothing_lacks_the_terms_that_came_back() -> None:
+    (seen,) = World().seen()
+    lost = World(seed=1)
+    lost.handed = 0 * lost.handed
+    second = replace(lost.seen()[0].steps[0], optimizer="AdamW")
+    report = judged([replace(seen, steps=(seen.steps[0], second))])
+    assert report.verdict.value == "dropped"
+    assert report.claim == "A holds nothing of these parts: every one was dropped."
+    assert [name for name, _ in report.parameters] == ["SGD", "AdamW"]
+
+
+def test_what_hides_the_weights_keeps_the_other_notes() -> None:
+    (seen,) = World().seen()
+    seen = replace(step_of(seen, cut=("head",)), coupled=("BatchNorm 1",))
+    report = judged([seen])
+    assert report.verdict.value == "unexplained"
+    assert any(note.startswith("BatchNorm 1 normalizes") for note in report.notes)
+
+
+def test_layers_that_couple_examples_are_named_where_there_is_more_than_one_part() -> None:
+    (seen,) = World().seen()
+    coupled = replace(seen, coupled=("BatchNorm 1", "BatchNorm 2", "BatchNorm 1"))
+    note = judged([coupled]).notes[-1]
+    assert note.startswith("BatchNorm 1 normalizes a micro-batch by its own statistics")
+    two = replace(coupled, taps=seen.taps[:2])
+    assert any("normalizes" in note for note in judged([two]).notes)
+    world = World()
+    world.added = [world.added[0][:1]]
+    world.handed = world.added[0][0]
+    alone = step_of(
+        replace(coupled, taps=(replace(seen.taps[0], read={0: np.array(1.0)}),)),
+        passes=(0,),
+        sketches=Sketches(NAMES, world.added[0], world.held, world.handed, UNIT),
+    )
+    report = judged([alone])
+    assert not any("normalizes" in note for note in report.notes)
+    assert report.head == "1 tapped loss"
+    assert report.details == ("From backward to SGD: × 1 in every pass.",)
+
+
+def test_workers_that_differ_are_told_where_and_keep_the_other_notes() -> None:
+    first, second = on_two([n / N for n in COUNTS])
+    sketches = second.steps[0].sketches
+    assert sketches is not None
+    doubled = sketches.handed * np.array([1, 2, 1, 2])[:, None]
+    second = replace(step_of(second, sketches=replace(sketches, handed=doubled)), coupled=("Norm",))
+    report = judged([first, second])
+    assert report.notes[0] == "Parameters whose gradients differ: 2, first layer.weight."
+    assert report.notes[1].startswith("Norm normalizes")
+    assert not any("same gradient" in note for note in report.notes)
+    assert "All 2 workers end with the same gradient." in judged(on_two([1 / 3] * 3)).notes
+    assert not any("same gradient" in note for note in judged(World().seen()).notes)
+
+
+def test_a_loss_that_is_not_finite_is_said() -> None:
+    (seen,) = World().seen()
+    taps = (seen.taps[0], replace(seen.taps[1], finite=False), seen.taps[2])
+    assert judged([replace(seen, taps=taps)]).claim == "The loss of micro-batch 1 is not finite."
+
+
+def test_a_pass_without_a_tap_may_have_no_name_and_its_first_reason_is_told() -> None:
+    (seen,) = World().seen()
+    report = judged([replace(seen, taps=seen.taps[1:], not_read=("it is fused", "it is late"))])
+    assert "by way of a parameter, but no loss in it was tapped" in report.claim
+    assert [note for note in report.notes if "not read" in note] == [
+        "It was not read: it is fused."
+    ]
+
+
+def test_a_path_beside_the_tap_is_noted_where_its_pass_was_tapped_and_counts() -> None:
+    (seen,) = World().seen()
+    report = judged([replace(seen, untapped={2: "head", 1: "embed"})])
+    (note,) = report.notes
+    assert note.startswith("A term of the objective reaches head without passing a tap, so its")
+    assert judged([replace(seen, untapped={7: "head"})]).notes == ()
+    world = World()
+    world.handed = world.added[0][1:].sum(0)
+    (zeroed,) = world.seen()
+    assert not any("head" in n for n in judged([replace(zeroed, untapped={0: "head"})]).notes)
+
+
+@pytest.mark.parametrize(
+    ("strays", "label"), [([2], "layer.bias"), ([1, 3], "layer.weight and 1 more")]
+)
+def test_parameters_that_took_one_way_are_one_line(strays: list[int], label: str) -> None:
+    world = World()
+    world.handed[strays] *= 2
+    report = judged(world.seen())
+    assert [name for name, _ in report.parameters] == ["the others", label]
+    assert report.parameters[0][1] == "A is the mean gradient."
+    assert report.parameters[1][1].startswith("A is the mean gradient, times 2.")
+
+
+def test_three_parameters_of_one_way_are_counted() -> None:
+    (seen,) = World().seen()
+    names = tuple("abcdefgh")
+    rng = np.random.default_rng(3)
+    added = rng.standard_normal((3, len(names), M))
+    handed = added.sum(0)
+    handed[[1, 4, 6]] *= 2
+    handed[7] += rng.standard_normal(M)
+    sketches = Sketches(names, added, 0 * handed, handed, UNIT)
+    report = judged([step_of(seen, names=names, sketches=sketches, clips=(1.0,) * 8)])
+    assert [name for name, _ in report.parameters] == ["the others", "b and 2 more", "h"]
+    assert report.parameters[2][1].endswith("came from no backward pass.")
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"), [("right", "A is the mean"), ("alike", "A weighs every")]
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_losses_say_is_judged_as_if_nothing_had_happened_on_the_way(
+    weights: str, says: str, workers: int
+) -> None:
+    world = World(workers=workers)
+    world.handed[0, 0] = np.nan
+    given = {"right": [n / N for n in COUNTS], "alike": [1 / 3] * 3}[weights]
+    report = judged(world.seen(given))
+    (at_the_losses,) = (note for note in report.notes if note.startswith("By what the losses"))
+    assert at_the_losses.startswith(f"By what the losses hand out: {says}")
+    assert "times" not in at_the_losses
+
+
+def test_of_several_optimizers_the_one_that_is_off_is_reported_or_else_the_one_left_open() -> None:
+    (seen,) = World().seen()
+    open_world = World(seed=1)
+    open_world.added[0][1] = open_world.added[0][0]
+    open_world.handed = open_world.added[0][0] * 1.5 + 3 * open_world.added[0][2]
+    unread = replace(open_world.seen()[0].steps[0], optimizer="Lion")
+    lost = World(seed=2)
+    lost.handed = lost.added[0][2]
+    dropped = replace(lost.seen()[0].steps[0], optimizer="AdamW")
+    report = judged([replace(seen, steps=(seen.steps[0], unread))])
+    assert report.ok is None
+    report = judged([replace(seen, steps=(seen.steps[0], unread, dropped))])
+    assert report.verdict.value == "dropped"
+    assert [name for name, _ in report.parameters] == ["SGD", "Lion", "AdamW"]
+    assert judged([seen]).parameters == ()
+
+
+def test_terms_of_an_optimizer_are_listed_in_its_name() -> None:
+    (seen,) = World().seen()
+    terms = "judge", "maker", "maker"
+    taps = tuple(replace(tap, term=term) for tap, term in zip(seen.taps, terms, strict=True))
+    other = World(seed=1)
+    other.handed = 0.5 * other.handed
+    second = replace(other.seen()[0].steps[0], optimizer="AdamW")
+    report = judged([replace(seen, taps=taps, steps=(seen.steps[0], second))])
+    assert [name for name, _ in report.parameters] == ["SGD (judge, maker)", "AdamW (judge, maker)"]
+
+
+def test_what_to_do_and_to_ask_is_said_in_the_words_of_taps() -> None:
+    world = World()
+    world.handed = 0.5 * world.handed
+    rescaled = judged(world.seen())
+    assert rescaled.to_do.endswith("pass expect=[...] if these weights are meant.")
+    assert rescaled.questions[0].startswith("Do you clip with code of your own?")
+    (seen,) = World().seen()
+    assert judged([step_of(seen, cut=("head",))]).to_do.startswith("Clip by norm")
+    assert judged([seen]).to_do == "Nothing."
+    assert judged(World().seen([1 / 3] * 3)).to_do.startswith("Add up summed losses")
+
+
+def test_a_way_that_was_not_watched_is_said_and_taken_for_plain() -> None:
+    (seen,) = World().seen()
+    report = judged([step_of(seen, sketches=None)])
+    assert report.ok is True
+    assert report.details == (
+        "What happens between backward and the optimizer was not watched (path=False).",
+    )
+
+
+@pytest.mark.parametrize(("number", "more"), [(8, ""), (9, ", …")])
+def test_eight_factors_and_weights_are_shown(number: int, more: str) -> None:
+    rng = np.random.default_rng(4)
+    added = rng.standard_normal((number, T, M))
+    handed = added[1:].sum(0)
+    sketches = Sketches(NAMES, added, 0 * handed, handed, UNIT)
+    step = Stepped("SGD", tuple(range(number)), NAMES, sketches, (1.0,) * T)
+    taps = tuple(Tapped("loss", {k: np.array(0.5)}, UNIT, count=1.0) for k in range(number))
+    shown = judged([Seen(taps, (step,), {})]).details
+    assert shown == (
+        f"From backward to SGD, pass by pass: × 0, {', '.join(['× 1'] * 7)}{more}.",
+        f"Read at the losses: {', '.join(['0.5'] * 8)}{more}.",
+    )
+
+
+def test_weights_at_the_losses_are_shown_where_they_differ_by_a_millionth() -> None:
+    world = World(noise=0.0)
+    world.handed = world.handed * (1 + 8e-6)
+    assert len(judged(world.seen()).details) == 2
+
+
 # What a loss itself says of its targets
 
 

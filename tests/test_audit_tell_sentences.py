@@ -20,15 +20,28 @@ FOLDER = Path(gradexplain.audit.__file__).parent
 def calls() -> Iterator[tuple[str, set[str]]]:
     """Yield the kind and the facts' names of each note that the package takes."""
     for path in sorted(FOLDER.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "note":
-                (kind,) = node.args
-                names = {keyword.arg for keyword in node.keywords if keyword.arg}
-                if isinstance(kind, ast.Constant):
-                    yield str(kind.value), names
-                else:  # one of those that a loop lists
-                    assert isinstance(kind, ast.Name), ast.unparse(node)
-                    yield from ((name, names) for name in ("geometric", "harmonic"))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "note":
+                    (kind,) = node.args
+                    names = {keyword.arg for keyword in node.keywords if keyword.arg}
+                    yield from ((each, names) for each in words(kind, function))
+
+
+def words(kind: ast.expr, function: ast.FunctionDef) -> list[str]:
+    """Return the word, or all that the function may give the name that stands for it."""
+    if isinstance(kind, ast.Constant):
+        return [str(kind.value)]
+    given: list[ast.expr] = []
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            given += [node.value] if ast.unparse(node.targets[0]) == ast.unparse(kind) else []
+        elif isinstance(node, ast.For) and isinstance(node.target, ast.Tuple):
+            given += [node.iter] if ast.unparse(node.target.elts[0]) == ast.unparse(kind) else []
+    found = [part for each in given for part in ast.walk(each) if isinstance(part, ast.Constant)]
+    assert found, ast.unparse(kind)
+    return [part.value for part in found if isinstance(part.value, str)]
 
 
 def test_every_kind_of_note_has_one_sentence_and_every_sentence_a_kind() -> None:
@@ -260,3 +273,17 @@ def test_every_weighting_has_a_verb_phrase_and_every_named_factor_a_meaning() ->
     for name, meaning in FACTORS.items():
         assert sentence(note("factor", name=name, value=0.25)) == f"{name} = 0.25: {meaning}."
     assert sentence(note("factor", name="0.25", value=0.25)) == "The factor is 0.25."
+
+
+def test_terms_are_said_to_be_missing_only_where_nothing_of_them_is_left() -> None:
+    wrong = ("a", Verdict.DROPPED, 0.0), ("b", Verdict.DROPPED, 1.0), ("c", Verdict.REWEIGHTED, 0.0)
+    assert sentence(note("terms", wrong=wrong, right=("d", "e"))) == (
+        "A is missing, b is dropped and c is reweighted; d and e are exact."
+    )
+
+
+def test_what_the_losses_say_of_a_term_is_in_its_name() -> None:
+    claim = note("lacking", parts=(1,))
+    assert sentence(note("at the losses", claim=claim), "boxes") == (
+        "By what the losses hand out: It may lack boxes[1]: rounding hides whether it does."
+    )

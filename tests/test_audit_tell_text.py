@@ -71,10 +71,24 @@ def test_terms_and_workers_stand_before_the_notes() -> None:
     ]
 
 
+def test_another_worker_prints_the_verdict_only() -> None:
+    assert str(replace(REPORT, quiet=True)) == (
+        "UNEVEN ACROSS PARAMETERS: worker 0 prints the report."
+    )
+
+
+def test_terms_are_data_too() -> None:
+    report = replace(REPORT, terms=(("aux", Verdict.DROPPED, "It is gone."),))
+    assert report.to_dict()["terms"] == [
+        {"term": "aux", "verdict": "dropped", "claim": "It is gone."}
+    ]
+
+
 @pytest.mark.parametrize(("number", "more"), [(12, ""), (13, ", …")])
 def test_twelve_weights_of_a_worker_are_printed(number: int, more: str) -> None:
     printed = str(replace(REPORT, workers=((0.5,) * number,)))
-    assert f"worker 0: weights {', '.join(['0.5'] * 12)}{more}" in " ".join(printed.split())
+    shown = f"worker 0: weights {', '.join(['0.5'] * 12)}{more} note: A note."
+    assert shown in " ".join(printed.split())
 
 
 @pytest.mark.parametrize(("number", "more"), [(12, ""), (13, "\n… and 1 more parameters")])
@@ -91,7 +105,8 @@ def test_twelve_parameters_are_printed_and_the_others_counted(number: int, more:
         (0.5, None, 0.1, None),
         (-0.1, 0.2, 0.1, 0.0),
         (0.1, 0.2, 0.1, 0.0),
-        (0.25, 0.2, 0.1, 1.25),
+        (0.25, 0.2, 0.1, 1.0),
+        (0.5, 0.2, 0.25, 2.5),
         (-0.5, 0.25, 0.1, -2.0),
         (0.5, 0.0, 0.1, None),
         (0.5, 0.25, None, None),

@@ -157,7 +157,6 @@ _NAMES = (
 def _accumulated(step: Stored, file: str) -> object:
     """Return A, in whichever of its three forms the file has it."""
     forms = [name for name in ("accumulated", "workers", "before") if step.under(name)]
-    forms += [] if step.under("workers") or not _inside(step, "workers") else ["workers"]
     if len(forms) != 1:
         given = " and ".join(forms) or "none of them"
         raise ValueError(

@@ -167,9 +167,9 @@ def _at_the_losses(everyone: Sequence[Seen], way: Way, expect: object) -> Note:
 
 def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[Note]:
     clips = sorted(set(way.clips))
-    if way.clips and clips[0] < 1:
-        whole = note("clipped", factor=clips[0])
-        yield whole if len(clips) == 1 else note("clipped by groups", factor=clips[0])
+    if clips:
+        kind = "clipped" if len(clips) == 1 else "clipped by groups"
+        yield note(kind, factor=clips[0])
     away = [k for k, row in enumerate(rows) if not row.back]
     if away:
         yield note("never back", parts=tuple(away))
@@ -242,9 +242,8 @@ def _details(one: Judged) -> Iterator[str]:
         yield "What happens between backward and the optimizer was not watched (path=False)."
         return
     factors = list(way.factors.values())
-    if len(set(factors)) <= 1:
-        same = digits(factors[0] if factors else 0.0)
-        yield f"From backward to {way.optimizer}: × {same} in every pass."
+    if len(set(factors)) == 1:
+        yield f"From backward to {way.optimizer}: × {digits(factors[0])} in every pass."
     else:
         shown = ", ".join(f"× {digits(c)}" for c in factors[:8]) + (", …" if factors[8:] else "")
         yield f"From backward to {way.optimizer}, pass by pass: {shown}."

@@ -10,7 +10,6 @@ from gradexplain.audit.judge.weights import Vector, directly_read
 from gradexplain.audit.tap.seen import Array, Tapped
 
 Factors = Mapping[tuple[int, int], float]  # by worker and pass
-_UNSURE = 0.25  # of a factor: above, nothing is read
 _MOST_ROWS = 512  # of sequences; beyond, micro-batches are judged as they are
 
 
@@ -144,12 +143,7 @@ class _Weighed:
         self.weights = self._trained(empty if arrived is None else arrived)
         self.read = self._trained(empty if alone is None else alone)
         self.kept = self._kept()
-        self.unread = any(
-            unsure[worker, one] >= _UNSURE * max(abs(own[one]), 1e-12)
-            and not np.isfinite(unsure[worker, one])
-            for one in tap.read
-            if one in own
-        )
+        self.unread = any(np.isinf(unsure[worker, one]) for one in tap.read if one in own)
 
     @property
     def uneven(self) -> bool:

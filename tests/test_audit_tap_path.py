@@ -1,0 +1,251 @@
+"""By which factor each pass reached the optimizer, how sure that is, and what it leaves over."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from gradexplain.audit.tap.path import Route, Sketches, route
+
+UNIT = 2.0**-24
+COARSE = 2.0**-8
+M = 131
+Array = npt.NDArray[np.float64]
+
+
+def passes(number: int, parameters: int, seed: int = 0) -> Array:
+    """Return what each pass added to each parameter: vectors of length 1, at right angles."""
+    rng = np.random.default_rng(seed)
+    each = [np.linalg.qr(rng.standard_normal((M, number)))[0].T for _ in range(parameters)]
+    return np.stack(each, axis=1)
+
+
+def sketched(added: Array, handed: Array, **known: Any) -> Sketches:
+    names = tuple("abcdefghij"[: added.shape[1]])
+    held = known.pop("held", np.zeros_like(handed))
+    return Sketches(names, added, held, handed, known.pop("unit", UNIT))
+
+
+def routed(added: Array, handed: Array, guesses: Sequence[float] = (1.0,), **known: Any) -> Route:
+    return route(sketched(added, handed, **known), guesses, COARSE)
+
+
+def handed_by(added: Array, *factors: float) -> Array:
+    return np.tensordot(factors, added, 1)
+
+
+def test_some_parameters_keep_their_names_and_numbers() -> None:
+    added = passes(2, 3)
+    whole = sketched(added, added[0], held=added[1], unit=0.5)
+    some = whole.only(np.array([True, False, True]))
+    assert (some.names, some.unit) == (("a", "c"), 0.5)
+    assert np.array_equal(some.added, added[:, [0, 2]])
+    assert np.array_equal(some.handed, added[0][[0, 2]])
+    assert np.array_equal(some.held, added[1][[0, 2]])
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5, 0.3, -2.0])
+def test_one_factor_for_all_passes_is_read(factor: float) -> None:
+    added = passes(3, 4)
+    found = routed(added, factor * added.sum(0), (0.5, 1.0))
+    assert found.factors == pytest.approx([factor] * 3)
+    allowed = 8 * UNIT * 2 + 2e-6
+    assert found.tolerance == pytest.approx(allowed)
+    guessed = factor in {0.5, 1.0}
+    assert found.uncertainty == pytest.approx([0 if guessed else abs(factor) * allowed] * 3)
+    assert (found.held, found.strays) == (0, ())
+    assert found.remainder < 1e-12
+
+
+def test_gradients_zeroed_before_a_turn_lose_the_passes_of_each_worker_before_it() -> None:
+    added = passes(4, 3)
+    turns = 0, 1, 0, 1
+    handed = handed_by(added, 0, 0.4, 0, 0.4)
+    found = route(sketched(added, handed), (0.5,), COARSE, turns)
+    assert found.factors == pytest.approx([0, 0.4, 0, 0.4])
+    assert found.factors[[0, 2]].tolist() == [0, 0]
+    assert found.uncertainty[[0, 2]].tolist() == [0, 0]
+    assert (found.uncertainty[[1, 3]] > 0).all()
+
+
+@pytest.mark.parametrize(("noise", "tolerance"), [(0.2, 8 * UNIT * 3**0.5 + 2e-6), (2e3, COARSE)])
+def test_a_simple_factor_may_leave_what_half_precision_does(noise: float, tolerance: float) -> None:
+    added = passes(2, 3)
+    rng = np.random.default_rng(1)
+    handed = added.sum(0) + noise * 1e-6 * rng.standard_normal((3, M)) / M**0.5
+    found = routed(added, handed)
+    assert found.factors.tolist() == [1, 1]
+    assert found.tolerance == pytest.approx(tolerance)
+    assert 0.3 * noise * 1e-6 < found.remainder < noise * 1e-6
+
+
+def test_what_is_left_over_is_a_share_of_all_that_went_in() -> None:
+    added = np.stack([passes(2, 1)[0], -0.999 * passes(2, 1)[0]])  # cancel, all but a thousandth
+    handed = added.sum(0) + 1e-6 * passes(2, 1)[1]
+    found = routed(added, handed)
+    assert found.factors.tolist() == [1, 1]
+    assert found.remainder == pytest.approx(1e-6 / 1.999)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_factors_that_differ_are_solved_one_by_one(scale: float) -> None:
+    added = passes(3, 4)
+    added[1] *= scale
+    found = routed(added, handed_by(added, 0.25, 0.5, 0.75))
+    assert found.factors == pytest.approx([0.25, 0.5, 0.75], abs=1e-6)
+    assert np.isfinite(found.uncertainty).all()
+    assert found.remainder < 1e-6
+
+
+def test_a_small_parameter_tells_passes_apart_that_are_alike_in_the_others() -> None:
+    added = passes(3, 3)
+    added[1, :2] = added[0, :2]
+    added[:, 2] *= 1e-7
+    held = np.zeros((3, M))
+    for times in (0.0, 5.0):
+        held[2] = times * passes(4, 3)[3, 2] * 1e-7
+        found = routed(added, handed_by(added, 0.25, 0.5, 0.75), held=held)
+        assert found.factors == pytest.approx([0.25, 0.5, 0.75], abs=1e-6)
+
+
+def test_passes_that_are_alike_stay_near_each_other_and_unsure() -> None:
+    added = passes(3, 4)
+    added[1] = added[0]
+    found = routed(added, handed_by(added, 0.25, 0.5, 3))
+    assert found.factors == pytest.approx([0.375, 0.375, 3], abs=1e-6)
+    assert np.isinf(found.uncertainty).tolist() == [True, True, False]
+
+
+def test_a_pass_that_added_nothing_gets_the_common_factor_of_all_parameters_alike() -> None:
+    added = passes(3, 4)
+    added[1] = 0
+    added[0, :3] *= 3
+    added[:, 3] *= 100
+    found = routed(added, handed_by(added, 0.5, 1, 0.25))
+    common = (3 * (9 * 0.5 + 0.25) / 16 + (0.5 + 0.25) / 4) / (3 * (9 + 1) / 16 + (1 + 1) / 4)
+    assert found.factors == pytest.approx([0.5, common, 0.25], abs=1e-6)
+    assert np.isinf(found.uncertainty).tolist() == [False, True, False]
+
+
+def test_one_parameter_has_a_common_factor_too() -> None:
+    added = passes(3, 1)
+    assert routed(added, 0.3 * added.sum(0)).factors == pytest.approx([0.3] * 3)
+
+
+def test_factors_near_a_simple_one_are_that_one() -> None:
+    added = passes(3, 4)
+    rng = np.random.default_rng(2)
+    handed = handed_by(added, 0.7, 1, 0)
+    handed += 1e-3 * rng.standard_normal(handed.shape) / M**0.5
+    found = routed(added, handed, unit=2.0**-11)
+    assert found.factors[1:].tolist() == [1, 0]
+    assert found.factors[0] == pytest.approx(0.7, abs=1e-3)
+
+
+def test_factors_are_as_uncertain_as_the_rounding_of_the_numbers() -> None:
+    parameters, number, largest = 4, 3, 0.3
+    added = passes(number, parameters)
+    found = routed(added, handed_by(added, 0.1, 0.2, largest))
+    rounding = UNIT * largest / M**0.5 * number / parameters**0.5
+    assert found.uncertainty == pytest.approx([4 * rounding] * number, rel=1e-3)
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.99])
+def test_the_uncertainty_covers_the_error_and_is_not_much_larger(alike: float) -> None:
+    worst, typical = 0.0, []
+    for seed in range(60):
+        added = passes(3, 4, seed)
+        added[1] = alike * added[0] + (1 - alike**2) ** 0.5 * added[1]
+        handed = handed_by(added, 0.3, 0.5, 0.8)
+        rng = np.random.default_rng(seed)
+        handed += 1e-4 * rng.standard_normal(handed.shape) / M**0.5
+        found = routed(added, handed, unit=2.0**-17)
+        share = np.abs(found.factors - [0.3, 0.5, 0.8]) / found.uncertainty
+        worst = max(worst, float(share.max()))
+        typical.append(float((share**2).mean()) ** 0.5)
+    assert worst < 1
+    assert float(np.mean(typical)) == pytest.approx(1 / 4, rel=0.15)
+
+
+def test_what_was_held_before_has_a_factor_of_its_own() -> None:
+    added, held = passes(3, 4), 2 * passes(4, 4)[3]
+    handed = handed_by(added, 0.3, 0.6, 0.9) + 0.75 * held
+    found = routed(added, handed, held=held)
+    assert found.factors == pytest.approx([0.3, 0.6, 0.9], abs=1e-6)
+    assert found.held == pytest.approx(0.75)
+    assert found.remainder < 1e-6
+    lost = routed(added, handed_by(added, 0.3, 0.6, 0.9), held=held)
+    assert lost.held == 0
+
+
+def test_parameters_that_took_one_other_way_are_named_together() -> None:
+    added = passes(3, 9)
+    handed = handed_by(added, 1, 1, 1)
+    handed[1] = handed_by(added, 0, 0, 0.5)[1]
+    handed[3] = handed_by(added, 0, 0, 0.5002)[3]
+    handed[4] = handed_by(added, 0, 0, 0.503)[4]
+    handed[6] = handed_by(added, 2, 2, 2)[6]
+    found = routed(added, handed)
+    assert found.factors.tolist() == [1, 1, 1]
+    assert found.remainder < 1e-12
+    assert [stray.names for stray in found.strays] == [("b", "d"), ("e",), ("g",)]
+    factors = [stray.factors for stray in found.strays]
+    for each, last in zip(factors, ([0, 0, 0.5], [0, 0, 0.503], [2, 2, 2]), strict=True):
+        assert each == pytest.approx(last, abs=1e-6)
+    assert max(stray.remainder for stray in found.strays) < 1e-6
+
+
+def test_parameters_that_no_factors_explain_are_named_one_by_one() -> None:
+    added, held = passes(3, 9), np.zeros((9, M))
+    foreign = passes(5, 9)
+    handed = handed_by(added, 1, 1, 1)
+    handed[0] = handed[0] + foreign[3, 0]
+    held[[2, 5, 7]] = foreign[4, [2, 5, 7]]
+    handed[2] = handed[2] + held[2]
+    handed[3] = 0.5 * handed[3]
+    found = routed(added, handed, held=held)
+    assert [(stray.names, stray.factors is None) for stray in found.strays] == [
+        (("a",), True),
+        (("c",), True),
+        (("d",), False),
+    ]
+    assert [stray.remainder for stray in found.strays] == pytest.approx([1 / 3, 0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize(("off", "named"), [(2, True), (3, False)])
+def test_up_to_half_of_the_parameters_may_stray(off: int, *, named: bool) -> None:
+    added, foreign = passes(3, 4), passes(4, 4)[3]
+    handed = handed_by(added, 1, 1, 1)
+    handed[:off] += 2 * foreign[:off]
+    found = routed(added, handed)
+    assert len(found.strays) == (off if named else 0)
+    assert (found.remainder > found.tolerance) is not named
+
+
+def test_where_nothing_fits_the_largest_share_left_over_is_told() -> None:
+    added, held = passes(2, 3), passes(4, 3)[2]
+    handed = handed_by(added, 1, 0.5) + 0.75 * held + np.array([1, 2, 3])[:, None] * passes(4, 3)[3]
+    found = routed(added, handed, held=held)
+    assert found.strays == ()
+    assert found.held == pytest.approx(0.75, abs=0.3)
+    assert found.remainder == pytest.approx(3 / (9 + 1 + 0.25 + 0.5625) ** 0.5, abs=0.05)
+
+
+def test_one_parameter_that_does_not_fit_is_fitted_as_closely_as_it_can_be() -> None:
+    every = passes(3, 1)
+    added = every[:2]
+    found = routed(added, handed_by(added, 0.5, 0.25) + 0.01 * every[2])
+    assert found.factors == pytest.approx([0.5, 0.25], abs=1e-6)
+    assert found.remainder == pytest.approx(0.01 / 0.75)
+
+
+def test_what_is_left_over_is_a_share_of_what_was_held_too() -> None:
+    every = passes(4, 1)
+    added = every[:2]
+    held = -0.9 * every[0] + 0.19**0.5 * every[2]  # nearly cancels the first pass
+    handed = handed_by(added, 0.5, 0.25) + 0.5 * held + 0.01 * every[3]
+    found = routed(added, handed, held=held)
+    assert found.held == pytest.approx(0.5, abs=1e-6)
+    assert found.remainder == pytest.approx(0.01 / 1.25)
