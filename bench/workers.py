@@ -89,7 +89,7 @@ def variables(place: Place) -> dict[str, str]:
         **(TUNED[place.peer] if place.tuned else {}),
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), cores),
         "PYTHONPATH": str(ROOT),
-        "PYTHONWARNINGS": "ignore",  # the libraries' own deprecations are theirs to mend
+        "PYTHONWARNINGS": "ignore",  # the libraries' own deprecations are theirs to fix
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
     }

@@ -88,7 +88,7 @@ def least_squares(x: Float[Array, " N"], y: Float[Array, " N"]) -> Line:
     """
     _check_batch(x, y)
     if np.all(x == x[0]):
-        raise ValueError(f"x must hold at least two different values, not {x[0]} alone")
+        raise ValueError(f"x must hold at least two different values, not only {x[0]}")
     m = covariance(x, y) / covariance(x, x)
     return Line(m, float(np.mean(y) - m * np.mean(x)))
 

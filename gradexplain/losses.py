@@ -1,4 +1,4 @@
-"""Losses per example, each with its derivative by the network's output; the mean comes later."""
+"""Losses per example, each with its derivative with respect to the output; the mean comes later."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ def compare_means(
     x: Float[Array, " N"],
     second_derivative: Callable[[Array], Array] | None = None,
 ) -> MeanComparison:
-    """Compare f(E[x]) with E[f(x)]: for every batch x the same only if f is affine.
+    """Compare f(E[x]) with E[f(x)]: they agree for every batch x only if f is affine.
 
     The gap is E[f(x)] − f(E[x]).
 

@@ -1,4 +1,4 @@
-"""A multilayer perceptron, forwards and backwards, with one row per example in every layer."""
+"""A multilayer perceptron, forward and backward, with one row per example in every layer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Gradient:
 
 
 def backprop(net: MLP, x: Float[Array, "N d0"], y: Float[Array, "N dL"], loss: Loss) -> Trace:
-    """Run a batch forwards and backwards; keep z, a and δ of every layer and every example.
+    """Run a batch forward and backward; keep z, a and δ of every layer and every example.
 
     δ[L] = ∂ℓ/∂a[L] ⊙ f′(z[L]) and δ[l] = (δ[l+1] W[l+1]) ⊙ f′(z[l]): the chain rule, for each
     example on its own (Rumelhart, Hinton and Williams, 1986, https://doi.org/10.1038/323533a0).

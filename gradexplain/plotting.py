@@ -21,7 +21,7 @@ PAPER = "#ffffff"
 WIDTH = 360  # points: about a phone's text width, so that type is hardly scaled there
 SIZE = 11.5
 SMALL = 10.5
-DASHED = (0, (4, 2))  # what is averaged, beside its colour
+DASHED = (0, (4, 2))  # what is averaged, beside its color
 
 #: Every figure is drawn under `@house`: the reader's own matplotlibrc has no say in it.
 house = style.context(
@@ -90,7 +90,7 @@ def panel(
 
 
 def bare(axes: Axes) -> None:
-    """Take away the axes' lines, ticks and tick labels."""
+    """Remove the axes' lines, ticks and tick labels."""
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.set(xticks=[], yticks=[])
 

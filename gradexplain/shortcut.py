@@ -7,7 +7,7 @@ from gradexplain.network import Gradient, Trace
 
 
 def averaged_backprop(trace: Trace, slopes: Literal["at_mean", "mean"] = "at_mean") -> Gradient:
-    """Return what backprop gives if one averaged example stands for the batch. It is not ∇J.
+    """Return what backprop gives if one averaged example replaces the batch. It is not ∇J.
 
     The output deltas are averaged, the average is pushed back through the weights, and each
     layer's delta meets the average of that layer's inputs. It equals `batch_gradient` for one

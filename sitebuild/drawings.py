@@ -42,7 +42,7 @@ _MARKUP_CODE = Path(svg.__file__).read_bytes() + Path(__file__).read_bytes()
 
 
 class FiguresExtension(Extension):
-    """Recognises a figure's paragraph before Markdown takes it for an image."""
+    """Recognizes a figure's paragraph before Markdown takes it for an image."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - Python-Markdown's name
         """Register the block processor."""

@@ -36,7 +36,7 @@ def unmarked_numbers(page: Page) -> Iterator[tuple[int, str]]:
 
 
 def mark_faults(page: Page) -> Iterator[tuple[int, str]]:
-    """Name each mark that follows no number, has a `|` or no Python in it, or is misspelt."""
+    """Name each mark that follows no number, has a `|` or no Python in it, or is misspelled."""
     yield from ((mark.line, fault) for mark in page.marks if (fault := mark_fault(mark)))
     for piece in page.pieces:
         if piece.lastgroup == "comment" and re.match(r"<!--\s*(?:=|from\b)", piece[0]):

@@ -1,7 +1,7 @@
 r"""Markdown extension: formulas become KaTeX's HTML and MathML, derivations a grid of steps.
 
 `pymdownx.arithmatex` (generic) finds the formulas; this replaces what it leaves. The macros \true,
-\averaged and \gap give a term the site's colour for it.
+\averaged and \gap give a term the site's color for it.
 """
 
 import html

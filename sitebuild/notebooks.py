@@ -40,7 +40,7 @@ def cells(page: str, name: str) -> str:
 
     Raises:
         ValueError: it begins with no heading and answer, an output is neither text nor SVG, or a
-            drawing has no caption, no alt text or colours of its own.
+            drawing has no caption, no alt text or colors of its own.
     """
     soup = BeautifulSoup(page, "html.parser")
     found = soup.select(".jp-RenderedMarkdown, .highlight-ipynb, .jp-OutputArea-output")

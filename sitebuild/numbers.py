@@ -60,7 +60,7 @@ def _link(mark: Mark, name: str) -> str:
 
 
 def _opening(page: str, block: Block, name: str) -> str:
-    """Return the fence's first line with an id, and doctests coloured as such."""
+    """Return the fence's first line with an id, and doctests colored as such."""
     first_line = page[block.start : block.body_start]
     language = "pycon" if block.is_doctest else "python"
     first_line = (

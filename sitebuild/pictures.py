@@ -17,7 +17,7 @@ ASSETS = Path(__file__).parents[1] / "docs" / "assets"
 PAIRING, CARD = ASSETS / "pairing.svg", ASSETS / "card.png"
 ALT = (
     "Four points over a flat line, their errors as bars, twice. The second time the same errors"
-    " stand in reverse order: every average is the same, the slope gradient is not."
+    " appear in reverse order: every average is the same, the slope gradient is not."
 )
 
 

@@ -1,6 +1,6 @@
 """A page's Content-Security-Policy: what a browser may load for it, and which scripts it runs.
 
-It stands in the page itself, since a host of static files sends no header of ours.
+It is a `<meta>` tag, because static hosting does not let us set headers.
 """
 
 import re
@@ -32,7 +32,7 @@ def secured(page: str) -> str:
     """
     opening, head, rest = page.partition("<head>")
     if not head:
-        raise ValueError("a page must have a <head>, which its security policy stands in")
+        raise ValueError("a page must have a <head>, to hold its security policy")
     rule = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}">'
     return opening + head + rule + rest
 

@@ -1,4 +1,4 @@
-"""From a matplotlib figure to an SVG that lives in a page: its colours, its type, its ids."""
+"""From a matplotlib figure to an SVG that lives in a page: its colors, its type, its ids."""
 
 import io
 import re
@@ -40,10 +40,10 @@ def palette() -> dict[str, str]:
 
 
 def inline_svg(figure: "Figure", name: str, alt: str) -> str:
-    """Return the figure as SVG markup: palette colours as CSS variables, text as text.
+    """Return the figure as SVG markup: palette colors as CSS variables, text as text.
 
     Raises:
-        ValueError: the figure uses a colour outside the palette, or a bitmap.
+        ValueError: the figure uses a color outside the palette, or a bitmap.
     """
     root = _tree(figure, name)
     _tell_the_scales(root, figure)
@@ -54,7 +54,7 @@ def inline_saved_svg(saved: str, name: str) -> tuple[str, str]:
     """Return an SVG that a notebook saved, the same way, and its title, the figure's caption.
 
     Raises:
-        ValueError: it has no title or description, uses a colour outside the palette, or holds a
+        ValueError: it has no title or description, uses a color outside the palette, or holds a
             bitmap.
     """
     root = ET.fromstring(saved)  # noqa: S314 - a notebook of ours wrote it a moment ago
@@ -132,7 +132,7 @@ def _drop_what_a_page_needs_not(root: ET.Element) -> None:
 
 def _follow_the_palette(root: ET.Element, name: str) -> None:
     if root.find(f".//{{{_SVG}}}image") is not None:
-        raise ValueError(f"figure {name} must hold no bitmap: its colours cannot follow the page")
+        raise ValueError(f"figure {name} must hold no bitmap: its colors cannot follow the page")
     defined = {id(element) for defs in root.iter(f"{{{_SVG}}}defs") for element in defs.iter()}
     for element in root.iter():
         style = element.get("style", "")
@@ -147,7 +147,7 @@ def _style(name: str, style: str) -> str:
     variables = palette()
     for color in sorted(set(re.findall(r"#[0-9a-fA-F]{3,8}\b(?!\))", style))):
         if color not in variables:
-            raise ValueError(f"figure {name} uses the colour {color}, which is not in the palette")
+            raise ValueError(f"figure {name} uses the color {color}, which is not in the palette")
         style = style.replace(color, f"var({variables[color]})")
     style = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", style)
     style = re.sub(r"font: ([^;]*?[\d.]+px) [^;]*", r"font: \1 var(--gx-figure-font)", style)

@@ -1,24 +1,8 @@
-"""How often the audit names what is wrong: the record, and a sample run again."""
-
-import json
+"""How often the audit names what is wrong: a sample of the recorded trials, run again."""
 
 import numpy as np
 import pytest
-from planted import ARITHMETICS, MISTAKES, RECORD, Loop, loops, outcome
-
-UNDECIDED = {"float32": 0.05, "float16": 0.15, "bfloat16": 0.15}  # at most, of all loops
-
-
-@pytest.mark.parametrize("arithmetic", ARITHMETICS)
-def test_the_record_holds_no_wrong_verdict_and_few_undecided_ones(arithmetic: str) -> None:
-    record = json.loads(RECORD.read_text(encoding="utf-8"))
-    found = record[arithmetic]
-    assert set(found) == set(MISTAKES)
-    each = [sum(row.values()) for row in found.values()]
-    assert sum(each) == record["made"]["loops"] >= 200
-    assert sum(row["wrong"] for row in found.values()) == 0
-    undecided = sum(row["undecided"] for row in found.values())
-    assert undecided <= UNDECIDED[arithmetic.partition(" ")[0]] * sum(each)
+from planted import ARITHMETICS, Loop, loops, outcome
 
 
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)

@@ -105,7 +105,7 @@ def test_twelve_parameters_are_printed_and_the_others_counted(number: int, more:
         (0.5, None, 0.1, None),
         (-0.1, 0.2, 0.1, 0.0),
         (0.1, 0.2, 0.1, 0.0),
-        (0.25, 0.2, 0.1, 1.0),
+        (0.25, 0.2, 0.1, 1.25),
         (0.5, 0.2, 0.25, 2.5),
         (-0.5, 0.25, 0.1, -2.0),
         (0.5, 0.0, 0.1, None),

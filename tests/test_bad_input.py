@@ -247,7 +247,7 @@ def test_whole_numbers_make_a_line_too() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_least_squares_of_one_x(dtype: type[np.floating]) -> None:
-    message = "x must hold at least two different values, not 0.5 alone"
+    message = "x must hold at least two different values, not only 0.5"
     for N in (1, 3):
         x, y = np.full(N, 0.5, dtype), np.arange(N).astype(dtype)
         _refused(ValueError, message, least_squares, x, y)

@@ -551,7 +551,7 @@ def svg(figure: Figure) -> str:
 
 
 def colors(artist: Artist) -> list[object]:
-    """Return the colours that an artist draws with."""
+    """Return the colors that an artist draws with."""
     if isinstance(artist, Text):
         return [artist.get_color()] if artist.get_text().strip() else []
     if isinstance(artist, Line2D):
@@ -566,7 +566,7 @@ def colors(artist: Artist) -> list[object]:
 
 
 def strange_colors(figure: Figure) -> set[str]:
-    """Return colours outside the palette; SVG leaves black unsaid, so ask the artists."""
+    """Return colors outside the palette; SVG leaves black unsaid, so ask the artists."""
     figure.canvas.draw()
     rgba = [
         row

@@ -263,7 +263,7 @@ TENSORS: dict[str, tuple[bytes, str]] = {
         tensor([1], name="\ud800", size=4),
         r"bad.safetensors must give its arrays printable names, not '\ud800'",
     ),
-    "a name that recolours a terminal": (
+    "a name that recolors a terminal": (
         tensor([1], name="\x1b[31m", size=4),
         r"bad.safetensors must give its arrays printable names, not '\x1b[31m'",
     ),

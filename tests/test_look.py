@@ -9,7 +9,7 @@ from sitebuild import svg
 
 
 def palette(css: str) -> dict[str, tuple[str, str]]:
-    """Return each variable's colour in light and in dark."""
+    """Return each variable's color in light and in dark."""
     found = re.findall(r"(--gx-\w+): light-dark\((#\w{6}), (#\w{6})\);", css)
     return {name: (light, dark) for name, light, dark in found}
 

@@ -1,4 +1,4 @@
-"""The judgement on mutmut's run: survivors, functions never mutated, and lists grown old."""
+"""The judgment on mutmut's run: survivors, functions never mutated, and lists grown old."""
 
 import ast
 import json

@@ -134,7 +134,7 @@ def test_indented_and_tilde_fences_run_too(tmp_path: Path) -> None:
     assert failures(page, tmp_path) == ["division by zero"]
 
 
-def test_an_unseen_block_runs_and_a_misspelt_one_is_named(tmp_path: Path) -> None:
+def test_an_unseen_block_runs_and_a_misspelled_one_is_named(tmp_path: Path) -> None:
     page = "# A\n\n<!-- invisible-code-block: python\nassert False, 'ran'\n-->\n"
     assert failures(page, tmp_path) == ["ran"]
     assert [*fence_faults(Page(page.replace("invisible-code", "invisble-code")))]

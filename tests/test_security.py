@@ -115,7 +115,7 @@ def test_the_whole_policy() -> None:
 def test_a_page_without_a_head_stops_the_build() -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
         secured("<p>no head</p>")
-    assert str(caught.value) == "a page must have a <head>, which its security policy stands in"
+    assert str(caught.value) == "a page must have a <head>, to hold its security policy"
 
 
 @pytest.mark.parametrize("served", [False, True])

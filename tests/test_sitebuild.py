@@ -105,7 +105,7 @@ def test_a_formula_that_katex_refuses_stops_the_build(tex: str) -> None:
     assert tex in str(caught.value).replace("\\\\", "\\")
 
 
-def test_true_averaged_and_gap_have_their_colours() -> None:
+def test_true_averaged_and_gap_have_their_colors() -> None:
     for name in ("true", "averaged", "gap"):
         assert f"gx-{name}" in formulas.render(rf"\{name}{{x}} = y")
 
@@ -182,7 +182,7 @@ def one_line(color: str) -> Figure:
     return figure
 
 
-def test_an_svg_has_the_page_s_colours_and_ids_of_its_own() -> None:
+def test_an_svg_has_the_page_s_colors_and_ids_of_its_own() -> None:
     drawn = svg.inline_svg(one_line(TRUE), "name", "A line.")
     assert 'id="name-line"' in drawn
     assert f"stroke: var({svg.palette()[TRUE]})" in drawn
@@ -193,8 +193,8 @@ def test_an_svg_has_the_page_s_colours_and_ids_of_its_own() -> None:
     )
 
 
-def test_a_colour_outside_the_palette_stops_the_build() -> None:
-    with pytest.raises(ValueError, match=r"^figure name uses the colour #ff0000, which is not in"):
+def test_a_color_outside_the_palette_stops_the_build() -> None:
+    with pytest.raises(ValueError, match=r"^figure name uses the color #ff0000, which is not in"):
         svg.inline_svg(one_line("red"), "name", "A line.")
 
 

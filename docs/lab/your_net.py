@@ -57,7 +57,7 @@ assert np.allclose(net(x[: len(expected)]), expected, atol=1e-3)
 # ## The ledger
 #
 # For each layer: the averaged gradient, every term between it and the true one, and how much is
-# missing. What the terms mean is told on [the ledger's page](../../learn/ledger/).
+# missing. What the terms mean is explained on [the ledger's page](../../learn/ledger/).
 
 # %%
 ledger = gap_ledger(backprop(net, x, y, loss))

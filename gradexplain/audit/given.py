@@ -1,4 +1,4 @@
-"""What a user says of a step beside its gradients, checked once, where it comes in."""
+"""What a user says about a step besides its gradients, checked once, where it comes in."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

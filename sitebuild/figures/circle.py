@@ -1,4 +1,4 @@
-"""Circle: targets move, every average stands still, the first weight's gradient changes sign."""
+"""Circle: targets move, no average changes, the first weight's gradient changes sign."""
 
 from dataclasses import dataclass
 
@@ -75,7 +75,7 @@ def circle_trace(angle: float, D: float, c: float, R: float) -> Trace:
     """Return the trace of six examples through the 1-1-1 net with weights 1 and no biases.
 
     Inputs are ±t, output deltas D ± u. With o = 2σ(t) − 1, u = 3c o/(o·o) plus a vector of length R
-    at right angles to o, which the angle turns. So u·o = 3c and u·u stand still, and with them
+    at right angles to o, which the angle turns. So u·o = 3c and u·u do not change, and with them
     E[δ²] and E[δ a]; E[δ] = D and E[δ f′(z)] have no u in them, f′ being even. But E[δ f′(z) x]
     reads u against t f′(t), and that turns with it.
     """
@@ -93,15 +93,15 @@ def circle_trace(angle: float, D: float, c: float, R: float) -> Trace:
 
 @house
 def circle() -> Figure:
-    """Draw the targets at one angle, the averages as they stand still, the gradient's wave."""
+    """Draw the targets at one angle, the averages, which do not change, the gradient's wave."""
     degrees = np.arange(0.0, 361.0, 5.0)
     radians = np.radians(degrees)
     turns, figure = [circle_data(angle) for angle in radians], canvas(490)
     heading(figure, 16, "Six targets move")
     _targets(panel(figure, 24, 112, left=24, gid="targets"), radians)
-    heading(figure, 184, "Every average stands still")
+    heading(figure, 184, "No average changes")
     _still(panel(figure, 192, 118, _LEFT, _RIGHT), degrees, turns)
-    heading(figure, 331, "The gradient of the first weight does not")
+    heading(figure, 331, "The gradient of the first weight does")
     _moving(panel(figure, 340, 112, _LEFT, _RIGHT, gid="moving"), degrees, turns)
     return figure
 

@@ -29,7 +29,7 @@ LOSSES = np.repeat([3.0, 1.0], [10, 90])
 _KNOB = 2.0  # the loss at whose height the cut is held
 MOVING = Moving(
     hint="Drag the ringed point, or use ← and →. "
-    "The right mean stands still; the mean of means meets it at equal counts alone.",
+    "The right mean does not move; the mean of means meets it only at equal counts.",
     buttons={"Reset": "10", "Equal counts": "50", "One alone": "1"},
     given={"losses": LOSSES.tolist(), "knob": _KNOB},
 )

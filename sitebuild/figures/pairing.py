@@ -1,4 +1,4 @@
-"""Pairing: the same four errors on other inputs. Every average stands, the gradient moves."""
+"""Pairing: the same four errors on other inputs. No average changes, but the gradient does."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""True, averaged and gap stay apart for readers who see fewer colours, in Chromium's simulation."""
+"""True, averaged and gap stay apart for readers who see fewer colors, in Chromium's simulation."""
 
 import io
 import math
@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 Blank = Callable[..., Page]
 DEFICIENCIES = ["none", "protanopia", "deuteranopia", "tritanopia"]
-APART = 0.09  # in OKLab, where black and white are 1 apart and neighbours may differ by 0.02
+APART = 0.09  # in OKLab, where black and white are 1 apart and neighbors may differ by 0.02
 SWATCHES = """colors => document.body.innerHTML = colors.map((color, i) =>
   `<div style="position: fixed; inset: 0 0 0 ${40 * i}px; background: ${color}"></div>`).join("")"""
 OKLAB = """color => {
@@ -39,7 +39,7 @@ def test_colors_that_a_deficiency_merges_are_seen_to(blank: Blank, home: str) ->
 
 
 def apart(page: Page, colors: Sequence[str], deficiency: str) -> Iterator[float]:
-    """Return how far the colours lie from each other as they are seen."""
+    """Return how far the colors lie from each other as they are seen."""
     page.evaluate(SWATCHES, colors)
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setEmulatedVisionDeficiency", {"type": deficiency})

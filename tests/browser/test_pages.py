@@ -80,6 +80,6 @@ def test_all_scripts_of_the_figures_together_are_small() -> None:
 
 
 def paper(page: Page) -> str:
-    """Return the colour that the page is painted on."""
+    """Return the color that the page is painted on."""
     color: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
     return color

@@ -11,7 +11,7 @@ Gradient = Mapping[str, Any]  # by parameter name, in the framework's own arrays
 class Capture:
     """One accumulation step.
 
-    `accumulated` is what the framework handed to its optimiser, caught in the optimiser.
+    `accumulated` is what the framework handed to its optimizer, caught in the optimizer.
     `parts` are recomputed afterwards at the same weights: for each micro-batch, the gradient of
     its own mean loss; `counts` says how many targets that mean was taken over.
     """

@@ -177,7 +177,7 @@ def _variables() -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
-        "PYTHONWARNINGS": "ignore",  # the frameworks' own deprecations are theirs to mend
+        "PYTHONWARNINGS": "ignore",  # the frameworks' own deprecations are theirs to fix
         "HF_HUB_OFFLINE": "1",
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",

@@ -42,7 +42,7 @@ def mean_loss(weights: Weights, batch: Batch) -> Any:
 
 
 def catching() -> optax.GradientTransformation:
-    """An optimiser that keeps what it is handed as its state, and moves no weight."""
+    """An optimizer that keeps what it is handed as its state, and moves no weight."""
 
     def update(handed: Weights, _: Weights, __: Weights | None = None) -> tuple[Weights, Weights]:
         return jax.tree.map(jnp.zeros_like, handed), handed

@@ -11,7 +11,7 @@ means what a declaration says, and nothing else.
     \mathrm{E}[…]  \mathrm{Var}(…)  \mathrm{Cov}(…, …)
     A^\top  (A) \odot (B)  arrays, in `numbers:` only
 
-Spaces, \left with \right, and the colours \true{…}, \averaged{…}, \gap{…} mean nothing.
+Spaces, \left with \right, and the colors \true{…}, \averaged{…}, \gap{…} mean nothing.
 """
 
 import re
@@ -25,7 +25,7 @@ _TOKEN = re.compile(
     r"|\d+(?:\.\d+)?|[a-zA-Z]|[-+=<>^_(){}\[\],&']"
 )
 _SPACES = {r"\,", r"\;", r"\:", r"\!", r"\ ", r"\quad"}
-_COLOURS = {r"\true", r"\averaged", r"\gap"}
+_COLORS = {r"\true", r"\averaged", r"\gap"}
 _CLOSING = {"(": ")", "{": "}", "[": "]", r"\left(": r"\right)", r"\left[": r"\right]"}
 _FRACTIONS = {r"\frac", r"\tfrac", r"\dfrac"}
 _ENDS = {*_CLOSING.values(), "+", "-", ",", ""}
@@ -47,7 +47,7 @@ def tokens(latex: str) -> Tokens:
             raise ValueError(f"{latex[position]} is no part of the declared LaTeX")
         found.append(match[0])
         position = match.end()
-    return tuple(_without_colours([each for each in found if each.strip() and each not in _SPACES]))
+    return tuple(_without_colors([each for each in found if each.strip() and each not in _SPACES]))
 
 
 def shown(parts: Tokens) -> str:
@@ -81,22 +81,22 @@ def read(parts: Tokens, symbols: Symbols) -> Node:
     return Parser(parts, symbols).whole()
 
 
-def _without_colours(found: list[str]) -> Iterator[str]:
-    """Yield all but the colours and their braces, which may close only what they opened."""
-    awaited: list[tuple[str, bool]] = []  # each closing bracket, and whether it is a colour's
+def _without_colors(found: list[str]) -> Iterator[str]:
+    """Yield all but the colors and their braces, which may close only what they opened."""
+    awaited: list[tuple[str, bool]] = []  # each closing bracket, and whether it is a color's
     for before, each in pairwise(["", *found]):
-        coloured = before in _COLOURS
-        if coloured and each != "{":
+        colored = before in _COLORS
+        if colored and each != "{":
             raise ValueError(f"{before} must be followed by {{…}}")
         if each in _CLOSING:
-            awaited.append((_CLOSING[each], coloured))
+            awaited.append((_CLOSING[each], colored))
         elif each in _CLOSING.values():
-            closing, coloured = awaited.pop() if awaited else ("", False)
+            closing, colored = awaited.pop() if awaited else ("", False)
             if each != closing or before in ("^", "_"):
                 raise ValueError(f"{each} closes no bracket of its kind")
         elif each in ("&", r"\\") and awaited:
             raise ValueError(f"{each} stands where {awaited[-1][0]} should")
-        if each not in _COLOURS and not coloured:
+        if each not in _COLORS and not colored:
             yield each
     if awaited:
         raise ValueError(f"{awaited[-1][0]} is missing")

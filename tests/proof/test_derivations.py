@@ -149,9 +149,9 @@ def _altered(text: str, tex: str) -> list[tuple[str, str, str]]:
 
 
 def _is_equivalent(what: str, _: str, altered: str, tex: str) -> bool:
-    """Say whether a listed reason excuses it, or only a colour begins or ends elsewhere."""
-    recoloured = altered != tex and tokens(altered) == tokens(tex)
-    return recoloured or any(re.search(pattern, what) for pattern in EQUIVALENT)
+    """Say whether a listed reason excuses it, or only a color begins or ends elsewhere."""
+    recolored = altered != tex and tokens(altered) == tokens(tex)
+    return recolored or any(re.search(pattern, what) for pattern in EQUIVALENT)
 
 
 def _namespace(path: Path, display: Display) -> dict[str, Any]:

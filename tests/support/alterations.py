@@ -1,7 +1,7 @@
 """Alter a formula, or what is declared for it, part by part: what no check may overlook.
 
 Each part is deleted, exchanged for each other of its sort that the formula or its declaration
-holds and for one foreign to it, and swapped with its neighbour.
+holds and for one foreign to it, and swapped with its neighbor.
 """
 
 import re
@@ -11,7 +11,7 @@ from itertools import pairwise
 from proof.rules import RULES
 
 _TOKEN = re.compile(r"\\text\{[^{}]*\}|\\[a-zA-Z]+|\\[^a-zA-Z\s]|[A-Za-z]{2,}|\d|:=|[^\s]")
-_NOTHING = re.compile(r"\\[,;:! ]|\\quad|\\(?:true|averaged|gap)")  # spaces and colours
+_NOTHING = re.compile(r"\\[,;:! ]|\\quad|\\(?:true|averaged|gap)")  # spaces and colors
 _SIGNS = ("+", "-", "=", r"\neq", r"\cdot")
 _BRACKETS = ("(", ")", "[", "]", "{", "}")
 _WORDS = ("numbers", "parameters", "data", "vector", "functions")

@@ -1,7 +1,7 @@
 """Find what could be wrong on a page and must not pass unnoticed: every digit, sign and operator.
 
 Changed are blocks (their comments and docstrings apart), expected outputs, computed numbers with
-their expressions, and derivations with their declarations. A digit becomes each of its neighbours,
+their expressions, and derivations with their declarations. A digit becomes each of its neighbors,
 a sign or an operator its opposite. What is no Python any more counts as no change: nobody overlooks
 it.
 """

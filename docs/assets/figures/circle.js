@@ -1,4 +1,4 @@
-/* Circle: an angle moves six targets; every average stands, the first weight's gradient moves. */
+/* Circle: an angle moves six targets; no average changes, the first weight's gradient moves. */
 
 import { Figure, clamp, fixed, mean, round } from "./figure.js";
 

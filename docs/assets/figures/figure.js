@@ -76,7 +76,7 @@ export class Figure extends HTMLElement {
   }
 
   /** Put a marker or a text in its place. The first time it is as drawn: then a text's distance
-      from its point is learnt. */
+      from its point is learned. */
   put(id, x, y) {
     for (const drawn of this.part(id).querySelectorAll("use, text")) {
       drawn.off ??= [drawn.getAttribute("x") - x, drawn.getAttribute("y") - y];

@@ -1,4 +1,4 @@
-/* Pairing: four errors change places; every average stands, the slope's gradient moves. */
+/* Pairing: four errors change places; no average changes, the slope's gradient moves. */
 
 import { Figure, clamp, element, general, mean } from "./figure.js";
 

@@ -101,7 +101,7 @@ class Fit:
     length: float  # ‖A‖
     scale: float  # the size of the terms in A: what its rounding goes with
     level: float  # that over S
-    floor: float  # what cannot be told from nothing, however fine the arithmetic
+    floor: float  # what cannot be distinguished from zero, however fine the arithmetic
     outside: float  # the length of what no weights give
     outer: float  # how much of A may lie there: 4u√K of its scale, or the floor
     inner: float  # how far A may move inside the span: 6u of its scale, or the floor

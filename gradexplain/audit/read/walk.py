@@ -1,6 +1,6 @@
 """From anybody's gradients to NumPy arrays: one parameter at a time, of all gradients in step.
 
-Arrays are recognised by what they can do, never by importing the package that made them.
+Arrays are recognized by what they can do, never by importing the package that made them.
 """
 
 import re

@@ -26,7 +26,7 @@ class Report:
     """What an audit found. Printed, it is a table of at most 76 columns.
 
     `ok` is True if the step averages as intended, False if it does not, and None if that cannot be
-    told. A weight that cannot be determined is None.
+    determined. A weight that cannot be determined is None, too.
     """
 
     ok: bool | None
@@ -225,7 +225,7 @@ def _known(weights: Weights, case: Case) -> Iterator[float | None]:
 
 
 def _rounded(weights: Weights, case: Case) -> Iterator[float | None]:
-    """Yield each weight, with zero for what cannot be told from it."""
+    """Yield each weight, with zero for what cannot be distinguished from it."""
     least = weights.uncertainty(np.zeros_like(weights.values))
     for value, small in zip(_known(weights, case), least.tolist(), strict=True):
         yield 0.0 if value is not None and abs(value) <= small else value

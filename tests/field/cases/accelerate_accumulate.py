@@ -29,7 +29,7 @@ def unequal_tokens() -> Capture:
 
 
 def last_step_of_epoch() -> Capture:
-    """The epoch's last optimiser step: two micro-batches are left where four are asked for."""
+    """The epoch's last optimizer step: two micro-batches are left where four are asked for."""
     return _accumulate(LENGTHS, step=1)
 
 
@@ -66,7 +66,7 @@ def _prepared(batches: list[Batch]) -> tuple[Accelerator, nn.Module, Any, Any]:
 
 
 def _capture(model: nn.Module, optimizer: Any, batches: list[Batch], step: int) -> Capture:
-    handed = optimizer.optimizer.handed  # accelerate wraps the optimiser it is given
+    handed = optimizer.optimizer.handed  # accelerate wraps the optimizer it is given
     return Capture(
         accumulated=handed[step],
         parts=parts_of(model, batches, mean_loss),

@@ -1,4 +1,4 @@
-"""Keras 3 on its torch backend: `gradient_accumulation_steps=4` in the optimiser."""
+"""Keras 3 on its torch backend: `gradient_accumulation_steps=4` in the optimizer."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Lightning: `Trainer(accumulate_grad_batches=4)` with automatic optimisation."""
+"""Lightning: `Trainer(accumulate_grad_batches=4)` with automatic optimization."""
 
 import logging
 import warnings
@@ -43,7 +43,7 @@ def unequal_tokens() -> Capture:
 
 
 def last_step_of_epoch() -> Capture:
-    """The epoch's last optimiser step: two micro-batches are left where four are asked for."""
+    """The epoch's last optimizer step: two micro-batches are left where four are asked for."""
     return _accumulate(LENGTHS, step=1)
 
 

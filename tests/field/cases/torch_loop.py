@@ -71,7 +71,7 @@ def class_weights() -> Capture:
 
 
 def batch_norm() -> Capture:
-    """Equal micro-batches through BatchNorm: each is normalised by its own statistics."""
+    """Equal micro-batches through BatchNorm: each is normalized by its own statistics."""
     batches = [_examples(8, seed) for seed in range(ACCUMULATE)]
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 1))

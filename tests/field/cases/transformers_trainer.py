@@ -47,7 +47,7 @@ def unequal_tokens() -> Capture:
 
 
 def last_step_of_epoch() -> Capture:
-    """The epoch's last optimiser step: two micro-batches are left where four are asked for."""
+    """The epoch's last optimizer step: two micro-batches are left where four are asked for."""
     return _captured(Trainer, slice(4, 6), step=1)
 
 
