@@ -37,7 +37,7 @@ def losses(theta: Any, x: Array, y: Array) -> Any:
 
 
 def coupled_losses(theta: Any, x: Array, y: Array) -> Any:
-    """As with batch normalisation: each activation is centered by all the others."""
+    """As with batch normalization: each activation is centered by all the others."""
     a = np.tanh(theta * x)
     return (y - (a - a.mean())) ** 2
 
