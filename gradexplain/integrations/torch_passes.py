@@ -38,6 +38,11 @@ class Passes:
         """The passes that added to a gradient."""
         return [one for one in self.seen if one.added]
 
+    def running(self, one: Pass) -> bool:
+        """Tell whether a pass is running now."""
+        task = torch._C._current_graph_task_id()  # noqa: SLF001 - nothing public tells passes apart
+        return one is self._running or (one.task is not None and one.task == task)
+
     def current(self) -> Pass:
         """Return the pass that is running, from inside one of its hooks."""
         if self._running is not None:

@@ -155,8 +155,11 @@ class Path:
             self._close(optimizer, handed.names)
 
     def _hand(self, optimizer: Any, names: Sequence[str]) -> None:  # noqa: ANN401 - any optimizer
-        for name in names:  # an optimizer that steps inside the backward pass comes before landing
-            self._land(name)
+        for name in names:
+            # An optimizer that steps inside the backward pass comes before landing. What arrived
+            # in a pass that is over and never landed, `torch.autograd.grad` only returned.
+            if name in self._arrived and self._passes.running(self._arrived[name][0]):
+                self._land(name)
         self._record(optimizer, names)
         self._close(optimizer, names)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,14 +86,16 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
     kinds = [path.parameters[name].dtype for name in names]
     sketches = None
     if path.sketching:
+        added, added_norms = _table([one.added.get(name) for one in passes for name in names])
+        held, held_norms = _table([path.held.get(name) for name in names])
+        found, norms = _table([handed.sketches.get(name) for name in names])
         sketches = Sketches(
             names=tuple(names),
-            added=_table([one.added.get(name) for one in passes for name in names]).reshape(
-                len(passes), len(names), LENGTH
-            ),
-            held=_table([path.held.get(name) for name in names]),
-            handed=_table([handed.sketches.get(name) for name in names]),
+            added=added.reshape(len(passes), len(names), LENGTH),
+            held=held,
+            handed=found,
             unit=max((torch.finfo(kind).eps for kind in kinds), default=0.0) / 2,
+            norms=np.concatenate([added_norms, held_norms, norms]).reshape(-1, len(names)),
         )
     return Stepped(
         optimizer=handed.optimizer,
@@ -108,9 +111,9 @@ def _reached(name: str, handed: Handed, passes: Sequence[Pass]) -> bool:
     return name in handed.sketches or any(name in one.added for one in passes)
 
 
-def _table(sketches: Sequence[Tensor | None]) -> Array:
-    """Return one row for each parameter, (T, m), moved to the CPU at once from each device."""
-    rows = torch.zeros(len(sketches), LENGTH, dtype=torch.float64)
+def _table(sketches: Sequence[Tensor | None]) -> tuple[Array, Array]:
+    """Return one row for each sketch, (T, m), and the norms; moved at once from each device."""
+    rows = torch.zeros(len(sketches), LENGTH + 1, dtype=torch.float64)
     places: dict[tuple[torch.device, torch.dtype], list[int]] = {}
     for t, sketch in enumerate(sketches):
         if sketch is not None:
@@ -118,7 +121,7 @@ def _table(sketches: Sequence[Tensor | None]) -> Array:
     for where in places.values():
         found = torch.stack([s for t in where if (s := sketches[t]) is not None])
         rows[where] = found.to("cpu").double()
-    return rows.numpy()
+    return rows[:, :-1].numpy(), rows[:, -1].numpy()
 
 
 def _array(value: Tensor) -> Array:

@@ -464,10 +464,59 @@ def test_a_reading_is_detached_and_the_graph_is_freed(watched: Any) -> None:
     assert all(isinstance(r, Tensor) and not r.requires_grad for r in readings)
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 8, 16, 31, 64])
+@pytest.mark.parametrize("opposite", [False, True])
+def test_rows_that_are_alike_or_opposite_are_sketched(n: int, opposite: bool) -> None:  # noqa: FBT001
+    row = torch.randn(4096, generator=torch.Generator().manual_seed(0))
+    rows = row.repeat(n, 1)
+    if opposite:
+        rows[n // 2 :] *= -(n // 2) / (n - n // 2)
+    *found, norm = Sketcher()(rows)
+    assert norm == pytest.approx(float(rows.norm()))
+    assert 0.05 < float(torch.stack(found).norm()) / norm < 30
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_mean_over_the_last_layers_features_is_followed(right: bool) -> None:  # noqa: FBT001
+    """Every row of its gradient is the same."""
+    torch.manual_seed(0)
+    model = nn.Linear(300, 16)
+    optimizer = torch.optim.SGD(model.parameters())
+    with watch(model, optimizer) as step:
+        for k, n in enumerate([9, 6, 4, 1]):
+            loss = step.tap(model(torch.randn(n, 300)).mean(-1).square().mean(), targets=n)
+            (loss * n / 20).backward()
+            if k == 1 and not right:
+                optimizer.zero_grad()
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == ("exact" if right else "dropped")
+    assert not report.notes
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_gradients_only_read_after_the_last_pass_count_for_nothing(
+    model: nn.Module,
+    right: bool,  # noqa: FBT001
+) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            loss = step.tap(mean_loss(model, batch), targets=n)
+            (loss * (n / N if right else 1 / len(COUNTS))).backward(retain_graph=True)
+        torch.autograd.grad(loss, list(model.parameters()))
+        optimizer.step()
+    assert step.report().verdict.value == ("exact" if right else "mean-of-means")
+
+
 @pytest.mark.parametrize("shape", [(7,), (300, 4), (4, 300), (200, 150), (20, 3, 3, 3), ()])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_a_sketch_is_linear_and_knows_no_layout(shape: Any, kind: torch.dtype) -> None:
-    sketch, generator = Sketcher(), torch.Generator().manual_seed(0)
+    sketcher, generator = Sketcher(), torch.Generator().manual_seed(0)
+
+    def sketch(gradient: Tensor) -> Tensor:
+        return sketcher(gradient)[:-1]
+
     one, two = (torch.randn(shape, generator=generator).to(kind) for _ in range(2))
     both = sketch(one.float() + 3 * two.float())
     assert torch.allclose(both, sketch(one) + 3 * sketch(two), atol=1e-3)

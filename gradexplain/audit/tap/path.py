@@ -25,12 +25,22 @@ class Sketches:
     held: Array  # (T, m), what the gradients held when the window opened
     handed: Array  # (T, m)
     unit: float  # of the gradients' arithmetic
+    norms: Array | None = None  # (P + 2, T), of all gradients; without, as long as their sketches
+
+    @property
+    def sizes(self) -> tuple[Array, Array, Array]:
+        """Return how large what was added, held and handed over is: rows of a tensor may cancel."""
+        found = np.concatenate([self.added, self.held[None], self.handed[None]])
+        sizes = sizes_of(found)
+        sizes = sizes if self.norms is None else np.maximum(sizes, self.norms)
+        return sizes[:-2], sizes[-2], sizes[-1]
 
     def only(self, rows: npt.NDArray[np.bool_]) -> "Sketches":
         """Return some of the parameters."""
         names = tuple(name for name, kept in zip(self.names, rows, strict=True) if kept)
-        added = self.added[:, rows]
-        return Sketches(names, added, self.held[rows], self.handed[rows], self.unit)
+        norms = None if self.norms is None else self.norms[:, rows]
+        held, handed = self.held[rows], self.handed[rows]
+        return Sketches(names, self.added[:, rows], held, handed, self.unit, norms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +142,8 @@ def _solved(
     Each parameter counts alike. Factors that the sketches can't tell apart stay near each other.
     """
     passes, m = len(sketches.added), sketches.handed.shape[-1]
-    scale = 1 / _positive(_sizes(sketches.added).sum(0) + _sizes(sketches.held))
+    added, before, _ = sketches.sizes
+    scale = 1 / _positive(added.sum(0) + before)
     columns = np.concatenate([sketches.added, sketches.held[None]]) * scale[:, None]
     columns = columns.reshape(passes + 1, -1).T
     target = (sketches.handed * scale[:, None]).ravel()
@@ -158,7 +169,7 @@ def _solved(
 def _common(sketches: Sketches, kept: npt.NDArray[np.bool_]) -> float:
     """Return the factor that comes closest, if it is one for all of some passes."""
     added = sketches.added[kept].sum(0)
-    scale = 1 / _positive(_sizes(sketches.added[kept]).sum(0)) ** 2
+    scale = 1 / _positive(sketches.sizes[0][kept].sum(0)) ** 2
     across = float(((added * sketches.handed).sum(-1) * scale).sum())
     return across / max(float(((added**2).sum(-1) * scale).sum()), 1e-300)
 
@@ -166,12 +177,13 @@ def _common(sketches: Sketches, kept: npt.NDArray[np.bool_]) -> float:
 def _left(sketches: Sketches, c: Array, held: float) -> Array:
     """Return the share of each parameter's gradient that the factors leave, (T,)."""
     left = sketches.handed - np.tensordot(c, sketches.added, 1) - held * sketches.held
-    terms = np.abs(c) @ _sizes(sketches.added) + abs(held) * _sizes(sketches.held)
-    scale = np.maximum(terms, _sizes(sketches.handed))
-    return _sizes(left) / _positive(scale)
+    added, before, handed = sketches.sizes
+    scale = np.maximum(np.abs(c) @ added + abs(held) * before, handed)
+    return sizes_of(left) / _positive(scale)
 
 
-def _sizes(sketches: Array) -> Array:
+def sizes_of(sketches: Array) -> Array:
+    """Return the sketches' norms."""
     return np.sqrt((sketches**2).sum(-1))
 
 

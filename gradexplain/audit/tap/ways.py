@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradexplain.audit.tap.path import Array, Route, Sketches, Stray, route
+from gradexplain.audit.tap.path import Route, Sketches, Stray, route, sizes_of
 from gradexplain.audit.tap.seen import Seen, Stepped
 
 Factors = Mapping[tuple[int, int], float]  # by worker and pass
@@ -120,7 +120,7 @@ def _table(steps: Sequence[Stepped], worker: int) -> Sketches:
     """Return what all workers added, beside what one was handed, before its clips."""
     own = steps[worker].sketches
     assert own is not None  # noqa: S101 - all workers watch alike
-    added, held = [], np.zeros_like(own.held)
+    added, held, norms = [], np.zeros_like(own.held), []
     for w, step in enumerate(steps):
         there = step.sketches
         if there is None or there.names != own.names:
@@ -130,9 +130,12 @@ def _table(steps: Sequence[Stepped], worker: int) -> Sketches:
             )
         added.append(there.added)
         held = held + there.held / len(steps)
+        norms.append(there.sizes[0])
     clips = np.array(steps[worker].clips)
-    handed = own.handed / np.where(clips > 0, clips, 1.0)[:, None]
-    return Sketches(own.names, np.concatenate(added), held, handed, own.unit)
+    clips = np.where(clips > 0, clips, 1.0)
+    handed = own.handed / clips[:, None]
+    sizes = np.concatenate([*norms, sizes_of(held)[None], (own.sizes[2] / clips)[None]])
+    return Sketches(own.names, np.concatenate(added), held, handed, own.unit, sizes)
 
 
 def _bitten(step: Stepped) -> tuple[float, ...]:
@@ -143,14 +146,11 @@ def _bitten(step: Stepped) -> tuple[float, ...]:
 def _differing(tables: Sequence[Sketches], found: Route) -> tuple[str, ...]:
     """Name the parameters for which workers were handed different gradients."""
     first, most = tables[0].handed, float(np.abs(found.factors).max(initial=0.0))
-    scale = _sizes(first) + most * _sizes(tables[0].added).sum(0)
-    off = np.max([_sizes(one.handed - first) for one in tables], axis=0)
+    added, _, handed = tables[0].sizes
+    scale = handed + most * added.sum(0)
+    off = np.max([sizes_of(one.handed - first) for one in tables], axis=0)
     differ = off > max(found.tolerance, _SAME) * np.where(scale > 0, scale, 1.0)
     return tuple(name for name, one in zip(tables[0].names, differ, strict=True) if one)
-
-
-def _sizes(sketches: Array) -> Array:
-    return np.sqrt((sketches**2).sum(-1))
 
 
 def _alike(one: Way, other: Way) -> bool:
