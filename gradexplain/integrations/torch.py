@@ -178,9 +178,10 @@ class Step:
         taps = self._taps.made
         if taps:
             return seen_by(taps, self._path, self._coupled(), ())
-        found = seen_by(self._readers.made, self._path, self._coupled(), self._readers.not_read)
-        read = {one for tap in found.taps for one in tap.read}
-        past = {one: name for one, name in found.untapped.items() if one not in read}
+        read, missed = self._readers.found(self._passes.seen)
+        found = seen_by(read, self._path, self._coupled(), missed)
+        shown = {one for tap in found.taps for one in tap.read}
+        past = {one: name for one, name in found.untapped.items() if one not in shown}
         return replace(found, untapped=past)  # what is read, is read on every way
 
     def _coupled(self) -> tuple[str, ...]:

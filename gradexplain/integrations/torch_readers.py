@@ -3,7 +3,8 @@
 In this order: `log_probs` that a model returns; the loss's own node in the graph, with its saved
 targets; the `loss` that a model returns, by its value; the output of the head. The first three must
 lie on every way from the objective to the parameters, the last must explain the whole gradient of
-the logits. A router's `aux_loss` is a term of its own. What none of them can read is not read.
+the logits. A router's `aux_loss` is a term of its own, and so are losses of different kinds. What
+none of them can read is not read; what they can't be sure of carries a doubt.
 """
 
 import contextlib
@@ -15,15 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from gradexplain.integrations.torch_head import Logits, mean_cross_entropy, solved
+from gradexplain.integrations.torch_linear import bent
 from gradexplain.integrations.torch_passes import Pass
 from gradexplain.integrations.torch_taps import Tap
 
 _SCALAR = {
-    "MseLossBackward0",
-    "BinaryCrossEntropyBackward0",
-    "BinaryCrossEntropyWithLogitsBackward0",
+    "MseLossBackward0": "squared error",
+    "BinaryCrossEntropyBackward0": "binary cross-entropy",
+    "BinaryCrossEntropyWithLogitsBackward0": "binary cross-entropy",
 }
-_NLL = {"NllLossBackward0", "NllLoss2DBackward0"}
+_NLL = {"NllLossBackward0": "cross-entropy", "NllLoss2DBackward0": "cross-entropy"}
+_KINDS = _SCALAR | _NLL
+_MASKS = {"MulBackward0", "WhereBackward0", "MaskedFillBackward0"}
 _SHAPES = {
     "ViewBackward0",
     "UnsafeViewBackward0",
@@ -55,6 +59,7 @@ class Graph:
     losses: list[Any]  # nodes of losses
     known: list[Any]  # the nodes to stop at that were met
     parameter: str | None  # one that is reached by another way
+    bent: str | None = None  # a node above a loss that is not linear in it
 
 
 class Readers:
@@ -62,8 +67,8 @@ class Readers:
 
     def __init__(self, models: Sequence[nn.Module], names: Mapping[int, str]) -> None:
         """Prepare to read these models, whose parameters have these names."""
-        self.made: list[Tap] = []
-        self.not_read: list[str] = []
+        self._made: list[tuple[Pass, Tap]] = []
+        self._missed: list[tuple[Pass, str]] = []
         self._models, self._names = models, names
         self._outputs: list[Output] = []
         self._logits: list[Logits] = []
@@ -81,6 +86,13 @@ class Readers:
                     hooks.callback(head.register_forward_hook(Hook(self._headed)).remove)
             yield
 
+    def found(self, passes: Sequence[Pass]) -> tuple[list[Tap], list[str]]:
+        """Return what was read in these passes, its terms named, and what could not be read."""
+        kept = set(passes)
+        made = [(one, tap) for one, tap in self._made if one in kept]
+        name_terms(made)
+        return [tap for _, tap in made], [why for one, why in self._missed if one in kept]
+
     def begin(self, one: Pass, roots: Sequence[Any]) -> None:
         """Before a pass: find what shows its weights, and hook it."""
         outputs, self._outputs = self._outputs, []
@@ -89,15 +101,15 @@ class Readers:
         shown = {o.log_probs.grad_fn: o for o in outputs if o.log_probs is not None}
         graph = met(roots, {*routers, *shown}, self._names)
         fused = [shown[node] for node in graph.known if node in shown]
-        if graph.parameter is None and (graph.losses or fused):
-            for node in graph.losses:
+        if graph.parameter is None and graph.bent is None and (graph.losses or fused):
+            for node in sorted(graph.losses, key=lambda each: each._sequence_nr()):  # noqa: SLF001 - torch's own
                 self._at_node(one, node)
             for output in fused:
                 self._at_log_probs(one, output)
         elif not self._at_value(one, roots, outputs, set(routers)):
             self._reading_head = bool(self._logits)
             if not self._reading_head:
-                self.not_read.append(_reason(graph, roots))
+                self._missed.append((one, _reason(graph, roots)))
         for node in graph.known:
             if node in routers:
                 self._at_router(one, routers[node])
@@ -113,13 +125,13 @@ class Readers:
                 continue
             found = solved(each)
             if isinstance(found, str):
-                self.not_read.append(found)
+                self._missed.append((one, found))
             else:
                 weights, count, left = found
                 zero = each.gradient.new_zeros(())
                 tap = Tap("loss", None, count, None, summed=False, value=zero, unit=left)
                 tap.readings[one] = weights
-                self.made.append(tap)
+                self._made.append((one, tap))
 
     def _returned(self, model: nn.Module, _: Any, given: Any, out: Any) -> None:  # noqa: ANN401 - anybody's
         named = {name: _differentiable(out, name) for name in ("loss", "log_probs", "aux_loss")}
@@ -139,17 +151,19 @@ class Readers:
         reduction, (kept, found) = node._saved_reduction, _counted(node)  # noqa: SLF001 - torch's own
         count = float(found)
         summed = reduction not in {_NONE, _MEAN}
-        mask = kept if reduction == _NONE else None
+        ignored = ~kept if reduction == _NONE else None
         value = torch.zeros(kept.shape if reduction == _NONE else (), device=kept.device)
         if not count and reduction == _MEAN:
             value = value / 0  # the mean over no targets, as torch computes it
-        self._hooked(one, node, Tap("loss", None, count, mask, summed=summed, value=value))
+        tap = Tap("loss", None, count, None, summed=summed, value=value, ignored=ignored)
+        tap.kind, tap.doubt = _KINDS[node.name()], _doubt(node)
+        self._hooked(one, node, tap)
 
     def _at_log_probs(self, one: Pass, output: Output) -> None:
         """Read what arrives at each target's log-probability: minus its weight."""
         found = output.log_probs
         assert found is not None  # noqa: S101 - it was met in the graph
-        tap = Tap("loss", None, None, None, summed=False, value=-found.detach())
+        tap = Tap("loss", None, None, None, summed=False, value=-found.detach(), doubt="inside")
         self._hooked(one, found.grad_fn, tap, -1.0)
 
     def _at_router(self, one: Pass, output: Output) -> None:
@@ -180,7 +194,7 @@ class Readers:
         return True
 
     def _hooked(self, one: Pass, node: Any, tap: Tap, times: float = 1.0) -> None:  # noqa: ANN401 - a node
-        self.made.append(tap)
+        self._made.append((one, tap))
 
         def read(gradients: tuple[Tensor | None, ...]) -> None:
             if gradients[0] is not None:
@@ -210,9 +224,37 @@ def _nothing(*_: object) -> None:
     """Do nothing."""
 
 
+def name_terms(made: Sequence[tuple[Pass, Tap]]) -> None:
+    """Tell the losses of one pass apart: by kind, or by place where every pass has as many.
+
+    Losses of one kind in one pass may be parts of one mean, or terms of their own. Terms share a
+    batch: they have the same count in each pass. Where that decides nothing, they carry a doubt.
+    """
+    kinds = dict.fromkeys(tap.kind for _, tap in made if tap.kind)
+    for kind in kinds:
+        passes: dict[Pass, list[Tap]] = {}
+        for one, tap in made:
+            if tap.kind == kind:
+                passes.setdefault(one, []).append(tap)
+        term = kind if len(kinds) > 1 else "loss"
+        several = max(map(len, passes.values())) > 1
+        apart = several and _share_batches(list(passes.values()))
+        for taps in passes.values():
+            for place, tap in enumerate(taps):
+                tap.term = f"{term} {place + 1}" if apart else term
+                tap.doubt = "several" if several and not apart else tap.doubt
+
+
+def _share_batches(passes: Sequence[Sequence[Tap]]) -> bool:
+    """Tell whether each pass has as many losses, more than one pass, all with its count."""
+    alike = all(len({tap.count for tap in taps}) == 1 for taps in passes)
+    return len(passes) > 1 and len({len(taps) for taps in passes}) == 1 and alike
+
+
 def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) -> Graph:
     """Walk down from the roots to the losses, to the nodes to stop at, and to the parameters."""
     stops, graph = set(stops), Graph([], [], None)
+    above: dict[Any, list[Any]] = {}
     waiting = [root.grad_fn for root in roots if getattr(root, "grad_fn", None) is not None]
     seen = set(waiting)
     while waiting:
@@ -220,15 +262,18 @@ def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) 
         if node in stops:
             graph.known.append(node)
             continue
-        if node.name() in _NLL | _SCALAR:
+        if node.name() in _KINDS:
             graph.losses.append(node)
             continue
         name = weights.get(id(getattr(node, "variable", None)))
         graph.parameter = graph.parameter or name
         for below, _ in node.next_functions:
+            if below is not None:
+                above.setdefault(below, []).append(node)
             if below is not None and below not in seen:
                 seen.add(below)
                 waiting.append(below)
+    graph.bent = bent(graph.losses, above)
     return graph
 
 
@@ -245,9 +290,7 @@ def saved_by(loss: Tensor) -> Saved | None:
 
     Nothing but a change of shape or of type may lie between the two.
     """
-    node = loss.grad_fn
-    while node is not None and node.name() in _SHAPES:
-        node = node.next_functions[0][0]
+    node = _below_shapes(loss.grad_fn)
     if node is None or node.name() not in _NLL:
         return None
     kept, count = _counted(node)
@@ -268,10 +311,29 @@ def _counted(node: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - a node of au
 
 def _reason(graph: Graph, roots: Sequence[Any]) -> str:
     top = [root.grad_fn.name() for root in roots if getattr(root, "grad_fn", None) is not None]
-    reached = (
-        f"reaches {graph.parameter} without a loss it knows" if graph.parameter else "is unknown"
-    )
+    reached = "is unknown"
+    if graph.parameter:
+        reached = f"reaches {graph.parameter} without a loss it knows"
+    elif graph.bent:
+        reached = f"makes more of its loss than a multiple, by {graph.bent}"
     return f"a pass from {', '.join(top) or 'no node'} {reached}"
+
+
+def _doubt(node: Any) -> str:  # noqa: ANN401 - a node of autograd's graph
+    """Return what a loss's node leaves open: how many targets there are, or what each weighs."""
+    reduction = node._saved_reduction  # noqa: SLF001 - torch's own
+    if node.name() in _NLL:
+        return "inside" if reduction == _NONE else ""
+    weighted = getattr(node, "_saved_weight", None) is not None
+    inputs = [_below_shapes(below) for below, _ in node.next_functions]
+    masked = any(each is not None and each.name() in _MASKS for each in inputs)
+    return "targets" if reduction != _MEAN or weighted or masked else ""
+
+
+def _below_shapes(node: Any) -> Any:  # noqa: ANN401 - a node of autograd's graph
+    while node is not None and node.name() in _SHAPES:
+        node = node.next_functions[0][0]
+    return node
 
 
 def _mean_of(output: Output) -> tuple[float, float] | None:

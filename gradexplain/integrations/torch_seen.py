@@ -63,6 +63,7 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         saved=None if tap.saved is None else float(tap.saved),
         ignored=None if tap.ignored is None else tap.ignored.cpu().numpy(),
         scaled=tap.scaled,
+        doubt=tap.doubt,
         shape=tuple(tap.value.shape),
         finite=bool(torch.isfinite(tap.value if tap.mask is None else tap.value[tap.mask]).all()),
     )

@@ -28,6 +28,8 @@ class Tap:
     saved: Tensor | None = None  # what the loss's own node divides by, or counts, if it says so
     ignored: Tensor | None = None  # the targets of an unreduced loss that its node leaves out
     scaled: bool = False  # whether it was multiplied or divided before it was tapped
+    kind: str = ""  # of the loss whose node a reader found
+    doubt: str = ""  # what a reader can't know of it
     recomputed: bool = False  # made inside a backward pass, as a checkpoint does
     readings: dict[Pass, Tensor] = field(default_factory=dict)
 

@@ -222,3 +222,160 @@ def test_a_tap_takes_the_readers_place() -> None:
     report = step.report()
     assert report.ok is None
     assert "Tap every loss of the step" in report.to_do
+
+
+# Losses of which not all is known without a tap
+
+NS = 9, 6, 4, 1
+T = sum(NS)
+
+
+def small(losses: Callable[[nn.Module, int], Tensor], *, passes: int = len(NS)) -> Report:
+    """Watch a step of a small classifier, whose loss of n examples is as it counts."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(20, 64), nn.GELU(), nn.LayerNorm(64), nn.Linear(64, 5))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watch(model, optimizer) as step:
+        for n in NS[:passes]:
+            losses(model, n).backward()
+        optimizer.step()
+    return step.report()
+
+
+def drawn(n: int) -> tuple[Tensor, Tensor]:
+    return torch.randn(n, 20), torch.randint(5, (n,))
+
+
+def entropy(model: nn.Module, n: int, **options: Any) -> Tensor:
+    x, y = drawn(n)
+    return F.cross_entropy(model(x), y, **options)
+
+
+def error(model: nn.Module, n: int, **options: Any) -> Tensor:
+    return F.mse_loss(model(torch.randn(n, 20)), torch.randn(n, 5), **options)
+
+
+def supervised(model: nn.Module, n: int) -> Tensor:
+    x, y = drawn(n)
+    z = model(x)
+    return sum(
+        (w * F.cross_entropy(z / k, y) for k, w in enumerate((1.0, 0.4, 0.3), 1)), torch.zeros(())
+    )
+
+
+@pytest.mark.parametrize(
+    ("losses", "terms"),
+    [
+        (lambda m, n: entropy(m, n) + 0.3 * error(m, n), ["cross-entropy", "squared error"]),
+        (supervised, ["loss 1", "loss 2", "loss 3"]),
+    ],
+)
+def test_several_losses_of_a_pass_are_terms_of_their_own(losses: Any, terms: list[str]) -> None:
+    report = small(lambda m, n: losses(m, n) * n / T)
+    assert report.ok is True, report
+    assert [name for name, _, _ in report.terms] == terms
+    wrong = small(lambda m, n: losses(m, n) / len(NS))
+    assert wrong.verdict.value == "mean-of-means"
+
+
+def both(model: nn.Module, _: int) -> Tensor:
+    return error(model, 8) + error(model, 8)
+
+
+def test_losses_of_one_kind_in_one_pass_are_left_open() -> None:
+    report = small(both, passes=1)
+    assert report.ok is None
+    assert "parts of one mean can't be told from terms of their own" in report.claim
+    assert report.to_do.startswith("Tap each of them")
+    right = small(lambda m, _: sum((entropy(m, n) * n / T for n in NS), torch.zeros(())), passes=1)
+    assert right.ok is True
+
+
+def test_passes_of_several_losses_that_are_zeroed_are_still_missed() -> None:
+    model = tokens()
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch in BATCHES:
+            optimizer.zero_grad()
+            (mean_loss(model, batch) / N + mean_loss(model, batch) / N).backward()
+        optimizer.step()
+    assert step.report().ok is False
+
+
+MASKS = [torch.arange(n) % 3 != 1 for n in NS]
+KEPT = sum(int(mask.sum()) for mask in MASKS)
+
+
+def of_mask(n: int) -> Tensor:
+    return MASKS[NS.index(n)].float()
+
+
+def focal(model: nn.Module, n: int) -> Tensor:
+    each = entropy(model, n, reduction="none")
+    return (1 - torch.exp(-each.detach())).square() * each
+
+
+@pytest.mark.parametrize(
+    ("right", "ok"),
+    [
+        (lambda m, n: (entropy(m, n, reduction="none") * of_mask(n)).sum() / KEPT, True),
+        (
+            lambda m, n: (error(m, n, reduction="none") * of_mask(n)[:, None]).sum() / KEPT / 5,
+            True,
+        ),
+        (lambda m, n: (error(m, n, reduction="none") * of_mask(n)[:, None]).sum() / KEPT, None),
+        (lambda m, n: (entropy(m, n, reduction="none") * torch.rand(n)).sum() / 10, None),
+        (lambda m, n: focal(m, n).sum() / T, None),
+        (
+            lambda m, n: (
+                F.mse_loss(
+                    m(torch.randn(n, 20)) * of_mask(n)[:, None],
+                    torch.randn(n, 5) * of_mask(n)[:, None],
+                    reduction="sum",
+                )
+                / KEPT
+            ),
+            None,
+        ),
+        (lambda m, n: error(m, n, reduction="sum") / T, None),
+    ],
+    ids=["masked", "masked-error", "by-example", "weighted", "focal", "mask-before", "sum"],
+)
+def test_a_masked_or_weighted_loss_raises_no_alarm(right: Any, ok: object) -> None:
+    report = small(right)
+    assert report.ok is ok, report
+    assert ok or "step.tap(loss, targets=" in report.to_do
+
+
+def test_a_masked_mean_of_means_is_named() -> None:
+    def masked(model: nn.Module, n: int) -> Tensor:
+        each = entropy(model, n, reduction="none") * of_mask(n)
+        return each.sum() / of_mask(n).sum() / len(NS)
+
+    assert small(masked).verdict.value == "mean-of-means"
+
+
+def test_a_loss_that_is_bent_is_not_read() -> None:
+    with pytest.raises(ValueError, match="more of its loss than a multiple, by SqrtBackward0"):
+        small(lambda m, n: error(m, n).sqrt(), passes=1)
+
+
+def test_a_closure_is_read_without_a_tap() -> None:
+    def closed(factor: Callable[[int], float]) -> Report:
+        torch.manual_seed(0)
+        model = nn.Linear(20, 5)
+        optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=5)
+        data = [drawn(n) for n in NS]
+
+        def closure() -> float:
+            optimizer.zero_grad()
+            for x, y in data:
+                (F.cross_entropy(model(x), y) * factor(len(y))).backward()
+            return 1.0
+
+        with watch(model, optimizer) as step:
+            optimizer.step(closure)
+        return step.report()
+
+    assert closed(lambda n: n / T).ok is True
+    assert closed(lambda _: 1 / len(NS)).verdict.value == "mean-of-means"

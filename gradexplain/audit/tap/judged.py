@@ -76,8 +76,8 @@ def _found(
         return Finding(Verdict.WORKERS_DISAGREE, claim).with_notes(where, *notes)
     if way.strays:
         return _uneven(everyone, way, said, expect).with_notes(*notes)
-    other = _unsure(everyone, rows, said, expect) or _inside(rows, said)
-    return (other or said).with_notes(*notes)
+    found = _unsure(everyone, rows, said, expect) or _inside(rows, said) or said
+    return (_doubtful(everyone, way, rows, found) or found).with_notes(*notes)
 
 
 def _inside(rows: Sequence[Row], said: Finding) -> Finding | None:
@@ -107,6 +107,30 @@ def _unsure(
             if tap.belies():
                 claim = note("count belied", parts=(k,), given=tap.count, saved=tap.saved)
                 return Finding(Verdict.AMBIGUOUS, claim)
+    return None
+
+
+def _doubtful(
+    everyone: Sequence[Seen], way: Way, rows: Sequence[Row], said: Finding
+) -> Finding | None:
+    """Return what a reader can't know, where a mistake would rest on it."""
+    doubts = {everyone[row.worker].taps[row.batch].doubt for row in rows}
+    lost = said.verdict is Verdict.DROPPED and 0 in way.factors.values()
+    if said.ok is not False or lost:
+        return None
+    batches = [(row.worker, row.batch) for row in rows]
+    uneven = any(row.spread for row in rows) or len(set(batches)) < len(batches)
+    masked = said.verdict is Verdict.DROPPED and any(row.back and row.read == 0 for row in rows)
+    plain = said.verdict in {Verdict.RESCALED, Verdict.REWEIGHTED}
+    true = {
+        "several": True,
+        "targets": plain or masked,
+        "inside": (plain and uneven) or masked,
+    }
+    for doubt in ("several", "targets", "inside"):
+        if doubt in doubts and true[doubt]:
+            notes = (note("as it is read", claim=said.claim),)
+            return Finding(Verdict.AMBIGUOUS, note(f"doubtful {doubt}"), notes=notes)
     return None
 
 

@@ -182,8 +182,11 @@ class _Weighed:
     def _kept(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
         if self.tap.kept is not None:
             return self.tap.kept
+        if self.read.any():
+            return np.asarray(self.read != 0)
         # Where nothing arrived at any target, none of them can be taken for padding.
-        return np.asarray(self.read != 0) if self.read.any() else np.ones_like(self.read, bool)
+        counted = np.ones_like(self.read, bool)
+        return counted if self.tap.ignored is None else ~self.tap.ignored
 
     def _trained(self, weights: Array) -> Array:
         """Return the weights, without those of targets that the loss leaves out."""

@@ -152,6 +152,11 @@ def _at_the_losses(facts: Mapping[str, object], term: str) -> str:
     return f"By what the losses hand out: {sentence(claim, term)}"
 
 
+def _as_it_is_read(facts: Mapping[str, object], term: str) -> str:
+    claim: Note = facts["claim"]  # type: ignore[assignment]
+    return f"Taken as one mean over all of its targets: {sentence(claim, term)}"
+
+
 _BUILT: dict[str, Callable[[Mapping[str, object], str], str]] = {
     "exact": _exact,
     "weighs": _weighs,
@@ -163,4 +168,5 @@ _BUILT: dict[str, Callable[[Mapping[str, object], str], str]] = {
     "terms": _terms,
     "by counts": _by_counts,
     "at the losses": _at_the_losses,
+    "as it is read": _as_it_is_read,
 }
