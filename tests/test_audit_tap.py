@@ -404,8 +404,9 @@ def test_layers_that_couple_examples_are_named_where_there_is_more_than_one_part
     coupled = replace(seen, coupled=("BatchNorm 1", "BatchNorm 2", "BatchNorm 1"))
     note = judged([coupled]).notes[-1]
     assert note.startswith("BatchNorm 1 normalizes a micro-batch by its own statistics")
-    two = replace(coupled, taps=seen.taps[:2])
-    assert any("normalizes" in note for note in judged([two]).notes)
+    two = judged([replace(coupled, taps=seen.taps[:2])])
+    assert any("normalizes" in note for note in two.notes)
+    assert two.head == "2 tapped losses"
     world = World()
     world.added = [world.added[0][:1]]
     world.handed = world.added[0][0]
@@ -444,6 +445,8 @@ def test_a_pass_without_a_tap_may_have_no_name_and_its_first_reason_is_told() ->
     (seen,) = World().seen()
     report = judged([replace(seen, taps=seen.taps[1:], not_read=("it is fused", "it is late"))])
     assert "by way of a parameter, but no loss in it was tapped" in report.claim
+    named = judged([replace(seen, taps=seen.taps[1:], untapped={0: "embed"})])
+    assert not any("without passing a tap" in note for note in named.notes)
     assert [note for note in report.notes if "not read" in note] == [
         "It was not read: it is fused."
     ]

@@ -131,7 +131,9 @@ def test_a_pass_that_added_nothing_gets_the_common_factor_of_all_parameters_alik
 
 def test_one_parameter_has_a_common_factor_too() -> None:
     added = passes(3, 1)
-    assert routed(added, 0.3 * added.sum(0)).factors == pytest.approx([0.3] * 3)
+    found = routed(added, 0.3 * added.sum(0))
+    assert found.factors == pytest.approx([0.3] * 3)
+    assert found.uncertainty == pytest.approx([0.3 * found.tolerance] * 3)
 
 
 def test_factors_near_a_simple_one_are_that_one() -> None:

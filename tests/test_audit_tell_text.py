@@ -121,6 +121,24 @@ def test_a_ratio_is_known_where_the_weight_its_uncertainty_and_the_expected_one_
     assert (report.ratios, report.weights, report.expected) == ((ratio,), (weight,), (expected,))
 
 
+@pytest.mark.parametrize(
+    ("weight", "expected", "uncertainty", "agrees"),
+    [
+        (0.25, 0.2, 0.1, True),
+        (0.15, 0.2, 0.1, True),
+        (0.5, 0.2, 0.1, False),
+        (0.5, None, 0.1, False),
+        (0.5, 0.5, None, False),
+        (None, 0.25, None, False),
+        (0.0, 0.0, 0.1, False),
+    ],
+)
+def test_a_weight_agrees_within_its_uncertainty_of_what_it_should_be(
+    weight: float | None, expected: float | None, uncertainty: float | None, *, agrees: bool
+) -> None:
+    assert Part("", 0, None, expected, weight, uncertainty).agrees is agrees
+
+
 def test_lines_are_filled_to_76_columns_and_stand_under_their_label() -> None:
     text = "x" * 30 + " " + "y" * 38 + " " + "z" * 10
     assert wrapped(text, "note: ") == [f"note: {'x' * 30} {'y' * 38}", f"      {'z' * 10}"]

@@ -10,7 +10,7 @@ from gradexplain.audit.judge.decide import decide
 from gradexplain.audit.tap.rows import Row, case_of, rows_of
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tap.ways import Way, ways_of
-from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO, TO_DO_FOR
+from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO
 from gradexplain.audit.tell.report import Report, report_of
 from gradexplain.audit.tell.sentences import digits
 
@@ -212,7 +212,7 @@ def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[
         yield note("untapped path", name=next(iter(beside.values())))
     coupled = [name for one in everyone for name in one.coupled]
     if coupled and len(rows) > 1:
-        yield note("coupled", name=coupled[0], more=len(set(coupled)))
+        yield note("coupled", name=coupled[0])
 
 
 def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
@@ -232,7 +232,7 @@ def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
     )
     report = replace(
         report,
-        to_do=TO_DO_FOR.get(found.claim.kind, TAPPED_TO_DO.get(found.verdict, report.to_do)),
+        to_do=TAPPED_TO_DO.get(found.verdict, report.to_do),
         questions=TAPPED_QUESTIONS.get(found.verdict, report.questions),
     )
     if worst.way.disagreeing:
