@@ -201,9 +201,31 @@ def test_batches_without_targets_are_left_out() -> None:
     report = judged([replace(seen, taps=(seen.taps[0], empty, seen.taps[2]))])
     assert report.ok is True
     assert "Micro-batches without targets, left out: 1." in report.notes
-    nothing = replace(empty, finite=False)
-    report = judged([replace(seen, taps=(seen.taps[0], nothing, seen.taps[2]))])
-    assert report.claim.startswith("Micro-batch 1 has no targets, and its mean is 0/0.")
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0.0, "Micro-batch 1 has no targets, and its mean is 0/0."), (2.0, "loss")]
+)
+def test_a_loss_that_is_not_finite_is_a_note_where_the_gradients_are(
+    count: float, words: str
+) -> None:
+    (seen,) = World().seen()
+    taps = [replace(tap, count=n) for tap, n in zip(seen.taps, (5.0, count, 9.0), strict=True)]
+    taps[1] = replace(taps[1], finite=False)
+    if count == 0:
+        taps[0], taps[2] = (
+            replace(tap, read={k: np.asarray(n / 14)})
+            for k, tap, n in ((0, taps[0], 5), (2, taps[2], 9))
+        )
+    report = judged([replace(seen, taps=tuple(taps))])
+    assert report.ok is True
+    assert words in text(report)
+    spoiled = World()
+    spoiled.handed[0, 0] = np.nan
+    (seen,) = spoiled.seen()
+    report = judged([replace(seen, taps=tuple(taps))])
+    assert report.ok is False
+    assert words in report.claim
 
 
 def test_targets_show_their_weights_without_counts() -> None:

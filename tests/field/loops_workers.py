@@ -150,3 +150,38 @@ def one_gradient_is_not_reduced(*, right: bool) -> Report:
                 weight.grad /= WORKERS
         optimizer.step()
     return step.report()
+
+
+@loop("reweighted", "clipped its own gradient before they were averaged")
+def clipped_before_the_average(*, right: bool) -> Report:
+    model = tokens()
+    optimizer, batches = adam(model), mine()
+    total = everywhere(sum(map(targets_in, batches)))
+    with watch(model, optimizer) as step:
+        for batch in batches:
+            n = targets_in(batch)
+            (step.tap(mean_loss(model, batch), targets=n) * n * WORKERS / total).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1e6 if right else 0.05)
+        for weight in model.parameters():
+            dist.all_reduce(weight.grad)
+            weight.grad /= WORKERS
+        optimizer.step()
+    return step.report()
+
+
+@loop("workers-disagree")
+def each_worker_clips_by_a_norm_of_its_own(*, right: bool) -> Report:
+    def clip(model: nn.Module) -> None:
+        most = 0.01 if right else 0.01 * (1 + dist.get_rank())
+        nn.utils.clip_grad_norm_(model.parameters(), most)
+
+    return parallel(divisor=globally, before=clip)
+
+
+@loop("workers-disagree")
+def one_worker_clips_by_value(*, right: bool) -> Report:
+    def clip(model: nn.Module) -> None:
+        most = 1e6 if right or dist.get_rank() != 1 else 1e-5
+        nn.utils.clip_grad_value_(model.parameters(), most)
+
+    return parallel(divisor=globally, before=clip)

@@ -416,6 +416,26 @@ def test_a_loss_that_is_not_finite_is_named(watched: Any) -> None:
     assert report.claim == "The loss of micro-batch 2 is not finite."
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_a_batch_without_targets_that_is_skipped_does_no_harm(
+    model: nn.Module,
+    right: bool,  # noqa: FBT001
+) -> None:
+    optimizer = adam(model)
+    empty = BATCHES[1][0], torch.full_like(BATCHES[1][1], IGNORED)
+    batches = [BATCHES[0], empty, BATCHES[2]]
+    counts = [COUNTS[0], 0, COUNTS[2]]
+    with watch(model, optimizer) as step:
+        for batch, n in zip(batches, counts, strict=True):
+            loss = step.tap(mean_loss(model, batch), targets=n)
+            if torch.isfinite(loss):
+                (loss * n / sum(counts) if right else loss / 2).backward()
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == ("exact" if right else "mean-of-means")
+    assert any(note.startswith("Micro-batch 1 has no targets") for note in report.notes)
+
+
 def test_identical_micro_batches_are_read_all_the_same(model: nn.Module) -> None:
     model.eval()
     optimizer = adam(model)

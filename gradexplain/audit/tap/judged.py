@@ -136,19 +136,26 @@ def _doubtful(
 
 def _blind(everyone: Sequence[Seen], way: Way) -> Finding | None:
     """Return what keeps the weights from saying how the step averages."""
-    infinite = [(k, tap) for one in everyone for k, tap in enumerate(one.taps) if not tap.finite]
-    if infinite:
-        k, tap = infinite[0]
-        empty, infinity = note("nothing to average", batch=k), note("loss not finite", batch=k)
-        return Finding(Verdict.UNEXPLAINED, empty if tap.count == 0 else infinity)
+    infinite = _not_finite(everyone)
+    if infinite is not None and not (way.watched and way.finite):
+        return Finding(Verdict.UNEXPLAINED, infinite)
     if not way.finite:
         return Finding(Verdict.UNEXPLAINED, note("gradient not finite"))
     return _spoiled(way) or _past(everyone, way)
 
 
+def _not_finite(everyone: Sequence[Seen]) -> Note | None:
+    """Name the first loss that is not finite; it may do no harm, if nothing comes back to it."""
+    for one in everyone:
+        for k, tap in enumerate(one.taps):
+            if not tap.finite:
+                return note("nothing to average" if tap.count == 0 else "loss not finite", batch=k)
+    return None
+
+
 def _spoiled(way: Way) -> Finding | None:
     """Return what became of the gradients that no weights explain."""
-    if way.cut:
+    if way.cut and not way.disagreeing:
         return Finding(Verdict.UNEXPLAINED, note("cut", names=way.cut[0], more=len(way.cut)))
     if way.held:
         return Finding(Verdict.EXTRA_TERM, note("left over", factor=way.held))
@@ -194,9 +201,14 @@ def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[
     if clips:
         kind = "clipped" if len(clips) == 1 else "clipped by groups"
         yield note(kind, factor=clips[0])
+    if way.clipped_early:
+        yield note("clipped early", factor=way.clipped_early)
     away = [k for k, row in enumerate(rows) if not row.back]
     if away:
         yield note("never back", parts=tuple(away))
+    infinite = _not_finite(everyone)
+    if infinite is not None and way.watched and way.finite:
+        yield infinite
     empty = sum(row.count == 0 for row in rows)
     if empty:
         yield note("empty", batches=empty)

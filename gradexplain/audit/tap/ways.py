@@ -28,6 +28,7 @@ class Way:
     tolerance: float = 1.0
     strays: tuple[Stray, ...] = ()
     clips: tuple[float, ...] = ()  # divided out
+    clipped_early: float = 0.0  # the smallest clip of a worker's own gradient before the average
     cut: tuple[str, ...] = ()
     finite: bool = True
     disagreeing: tuple[str, ...] = ()  # parameters whose gradients differ between the workers
@@ -75,22 +76,36 @@ def _way(steps: Sequence[Stepped], *, clipped: bool) -> Way:
     workers = len(steps)
     plain = dict.fromkeys(keys, 1 / workers)
     way = Way(steps[0].optimizer, plain, dict.fromkeys(keys, 0.0))
-    way = replace(way, cut=steps[0].cut, clips=_bitten(steps[0]))
+    cut = tuple(sorted({name for step in steps for name in step.cut}))
+    way = replace(way, cut=cut, clips=_bitten(steps[0]))
     if steps[0].sketches is None:
         return replace(way, watched=False)
     tables = [_table(steps, w) for w in range(workers)]
     if not all(np.isfinite(one.handed).all() and np.isfinite(one.added).all() for one in tables):
         return replace(way, finite=False)
     whole = np.array([name not in way.cut for name in tables[0].names])
-    if not whole.any():
-        return way
     guesses = (1 / workers, 1.0)[: min(workers, 2)]
     turns = [turn for step in steps for turn in range(len(step.passes))]
-    routes = [route(one.only(whole), guesses, COARSE, turns) for one in tables]
-    differing = _differing(tables, routes[0])
+
+    def routed(tables: Sequence[Sketches]) -> list[Route]:
+        return [route(one.only(whole), guesses, COARSE, turns) for one in tables if whole.any()]
+
+    differing = _differing(tables)
+    if not differing:
+        before = [_unclipped(one, step) for one, step in zip(tables, steps, strict=True)]
+        early = _clipped_early(steps, routed(tables[:1]))
+        if early:
+            way = replace(way, clipped_early=early)
+        else:
+            tables, differing = before, _differing(before)
+    if differing or way.clipped_early:
+        way = replace(way, disagreeing=differing, clips=())
+    routes = routed(tables)
+    if not routes:
+        return way
     if differing:
         each = tuple(dict(zip(keys, one.factors.tolist(), strict=True)) for one in routes)
-        way = replace(way, disagreeing=differing, each=each)
+        way = replace(way, each=each)
     way = _with(way, keys, routes[0])
     return _declared(way, workers) if clipped else way
 
@@ -117,7 +132,7 @@ def _declared(way: Way, workers: int) -> Way:
 
 
 def _table(steps: Sequence[Stepped], worker: int) -> Sketches:
-    """Return what all workers added, beside what one was handed, before its clips."""
+    """Return what all workers added, beside what one was handed."""
     own = steps[worker].sketches
     assert own is not None  # noqa: S101 - all workers watch alike
     added, held, norms = [], np.zeros_like(own.held), []
@@ -131,11 +146,29 @@ def _table(steps: Sequence[Stepped], worker: int) -> Sketches:
         added.append(there.added)
         held = held + there.held / len(steps)
         norms.append(there.sizes[0])
-    clips = np.array(steps[worker].clips)
+    sizes = np.concatenate([*norms, sizes_of(held)[None], own.sizes[2][None]])
+    return Sketches(own.names, np.concatenate(added), held, own.handed, own.unit, sizes)
+
+
+def _unclipped(table: Sketches, step: Stepped) -> Sketches:
+    """Return what was handed over before its clips."""
+    clips = np.array(step.clips)
     clips = np.where(clips > 0, clips, 1.0)
-    handed = own.handed / clips[:, None]
-    sizes = np.concatenate([*norms, sizes_of(held)[None], (own.sizes[2] / clips)[None]])
-    return Sketches(own.names, np.concatenate(added), held, handed, own.unit, sizes)
+    added, held, handed = table.sizes
+    sizes = np.concatenate([added, held[None], (handed / clips)[None]])
+    return replace(table, handed=table.handed / clips[:, None], norms=sizes)
+
+
+def _clipped_early(steps: Sequence[Stepped], found: Sequence[Route]) -> float:
+    """Return the smallest clip, if workers clipped their own gradients before the average; or 0.
+
+    Workers that are handed the same gradient, but clipped by different factors, either averaged
+    what they had clipped, by which their factors differ; or they clipped different gradients.
+    """
+    alike = all(np.allclose(step.clips, steps[0].clips, rtol=1e-4, atol=0.0) for step in steps)
+    if alike or not found or np.ptp(found[0].factors) <= 1e-4 * np.abs(found[0].factors).max():
+        return 0.0
+    return min(min(step.clips) for step in steps)
 
 
 def _bitten(step: Stepped) -> tuple[float, ...]:
@@ -143,13 +176,11 @@ def _bitten(step: Stepped) -> tuple[float, ...]:
     return step.clips if any(clip < 1 for clip in step.clips) else ()
 
 
-def _differing(tables: Sequence[Sketches], found: Route) -> tuple[str, ...]:
+def _differing(tables: Sequence[Sketches]) -> tuple[str, ...]:
     """Name the parameters for which workers were handed different gradients."""
-    first, most = tables[0].handed, float(np.abs(found.factors).max(initial=0.0))
-    added, _, handed = tables[0].sizes
-    scale = handed + most * added.sum(0)
-    off = np.max([sizes_of(one.handed - first) for one in tables], axis=0)
-    differ = off > max(found.tolerance, _SAME) * np.where(scale > 0, scale, 1.0)
+    scale = np.max([one.sizes[2] for one in tables], axis=0)
+    off = np.max([sizes_of(one.handed - tables[0].handed) for one in tables], axis=0)
+    differ = off > max(_SAME, tables[0].unit) * scale
     return tuple(name for name, one in zip(tables[0].names, differ, strict=True) if one)
 
 

@@ -169,6 +169,8 @@ SENTENCES: dict[str, str] = {
     "clipped": "The gradient was clipped, × {factor}; the averaging is judged without that.",
     "clipped by groups": "The gradients were clipped by groups, by as much as × {factor}; the "
     "averaging is judged without that.",
+    "clipped early": "Each worker clipped its own gradient before they were averaged, by as much "
+    "as × {factor}: by different factors, so their parts no longer weigh alike.",
     "never back": "No gradient came back to {parts}: no backward pass reached them.",
     "empty": "Micro-batches without targets, left out: {batches}.",
     "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about what "
