@@ -51,7 +51,8 @@ def watch(
 ) -> "Iterator[Step]":
     """Watch one accumulation step, from its first forward pass to its optimizer's step.
 
-    Under `torch.distributed` each worker runs the same lines.
+    Under `torch.distributed` each worker runs the same lines. Of a step with two passes over the
+    same batch, such as SAM's, tap the losses of the pass whose gradients the optimizer gets.
 
     Args:
         model: the module whose parameters are trained, or several.

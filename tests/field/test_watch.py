@@ -400,6 +400,7 @@ def test_a_term_beside_the_taps_is_reported(model: nn.Module) -> None:
     report = step.report()
     assert report.ok is True
     assert any("without passing a tap" in note for note in report.notes)
+    assert report.to_do == "Nothing for the tapped terms; tap the other one to have it judged."
 
 
 def test_padding_that_is_trained_is_named(model: nn.Module) -> None:
