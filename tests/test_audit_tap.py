@@ -637,3 +637,47 @@ def test_targets_that_the_loss_leaves_out_weigh_nothing() -> None:
     assert judged([replace(seen, taps=tuple(taps))]).ok is True
     open_ones = tuple(replace(tap, ignored=None) for tap in taps)
     assert judged([replace(seen, taps=open_ones)]).ok is False
+
+
+# Terms, and the one whose weight is 1
+
+
+def of_terms(**weights: Sequence[float]) -> list[Seen]:
+    """Return what was seen of terms, each with a weight for each pass."""
+    [seen] = World().seen()
+    taps = [
+        Tapped(term, {k: np.asarray(value, float)}, UNIT, count=float(n))
+        for term, values in weights.items()
+        for k, (value, n) in enumerate(zip(values, COUNTS, strict=True))
+    ]
+    return [replace(seen, taps=tuple(taps))]
+
+
+RIGHT = [n / N for n in COUNTS]
+
+
+def test_without_a_main_term_only_proportions_are_judged() -> None:
+    small = [0.01 * weight for weight in RIGHT]
+    assert judged(of_terms(entropy=small, policy=RIGHT)).ok is True
+    assert judged(of_terms(entropy=small, loss=RIGHT)).ok is True
+    wrong = judged(of_terms(entropy=[0.01 / 3] * 3, policy=RIGHT))
+    assert wrong.verdict.value == "mean-of-means"
+    assert judged(of_terms(entropy=small)).verdict.value == "rescaled"
+    assert judged(of_terms(entropy=RIGHT, loss=small)).verdict.value == "rescaled"
+
+
+def test_given_weights_are_of_the_main_term() -> None:
+    given = [0.5, 0.25, 0.25]
+    assert judged(of_terms(entropy=RIGHT, loss=given), expect=given).ok is True
+    assert judged(of_terms(entropy=given), expect=given).ok is True
+    said = r"""no term is called 'loss', not 3 weights: the terms are entropy, policy"""
+    with pytest.raises(ValueError, match=said):
+        judged(of_terms(entropy=given, policy=given), expect=given)
+
+
+def test_an_empty_micro_batch_has_its_place_among_given_weights() -> None:
+    [seen] = of_terms(loss=[0.5, 0.0, 0.5])
+    first, second, third = seen.taps
+    seen = replace(seen, taps=(first, replace(second, count=0.0), third))
+    assert judged([seen], expect=[0.5, 0.0, 0.5]).ok is True
+    assert judged([seen], expect=[0.4, 0.0, 0.6]).ok is False

@@ -17,6 +17,8 @@ left over, scaled or clipped on the way are seen, too. Nothing is computed again
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
+from numbers import Real
 from typing import Any, TypeAlias
 
 import torch
@@ -49,14 +51,16 @@ def watch(
 ) -> "Iterator[Step]":
     """Watch one accumulation step, from its first forward pass to its optimizer's step.
 
-    Under `torch.distributed` each worker runs the same lines.
+    Under `torch.distributed` each worker runs the same lines. Of a step with two passes over the
+    same batch, such as SAM's, tap the losses of the pass whose gradients the optimizer gets.
 
     Args:
         model: the module whose parameters are trained, or several.
         optimizer: the optimizer whose step it is, or several. Without one, the first step of each
             optimizer that holds any of the parameters.
         expect: which mean is intended: "target" (every target alike), "part" (every tapped loss
-            alike), or a weight for each tapped loss, in order.
+            alike), or a weight for each tapped loss, in order. These are of the term "loss", or of
+            the only one.
         path: whether to follow the gradients to the optimizer. Without, half a percent of a step's
             time is the cost, and what becomes of a gradient after its backward pass stays unseen.
         clipped: whether a common factor is a clip of your own. Calls of `clip_grad_norm_` and
@@ -118,8 +122,9 @@ class Step:
             targets: how many targets the mean or sum is over; or which count, a mask. An unreduced
                 loss needs none: its targets of weight 0 are taken for padding.
             term: which term of the objective it is; each is judged separately.
-            weight: the total weight that the term is meant to have. "loss" has 1; for other terms
-                without one, the proportions between micro-batches are judged.
+            weight: the total weight that the term is meant to have. "loss" has 1, and so has the
+                only term that an optimizer gets; for other terms without one, the proportions
+                between micro-batches are judged.
             reduction: "sum" if a scalar loss is a sum over its targets.
 
         Raises:
@@ -128,8 +133,8 @@ class Step:
         """
         if not isinstance(loss, Tensor):
             raise TypeError(f"loss must be a tensor, not {type(loss).__name__}")
-        if reduction not in {"mean", "sum"}:
-            raise ValueError(f'reduction must be "mean" or "sum", not {reduction!r}')
+        _check_reduction(loss, reduction)
+        _check_term(term, weight)
         if not torch.is_grad_enabled():
             return loss  # evaluation, or the first run of a reentrant checkpoint
         if not loss.requires_grad:
@@ -190,6 +195,40 @@ class Step:
         return tuple(f"{name or 'the model'} ({type(m).__name__})" for name, m in normed)
 
 
+def _check_reduction(loss: Tensor, reduction: object) -> None:
+    """Check that the loss can be a sum, if it is said to be one.
+
+    Raises:
+        ValueError: it can't, or the reduction is unknown.
+    """
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'reduction must be "mean" or "sum", not {reduction!r}')
+    if reduction == "sum" and loss.ndim:
+        raise ValueError(
+            f'reduction must be "mean", which is ignored, for a loss of shape {tuple(loss.shape)}, '
+            'not "sum": tap the targets\' own losses, or their sum, a scalar'
+        )
+
+
+def _check_term(term: object, weight: object) -> None:
+    """Check the name of a term and the weight it is meant to have.
+
+    Raises:
+        TypeError: they are no string and no number.
+        ValueError: the name is empty, or the weight is 0 or not finite.
+    """
+    if not isinstance(term, str):
+        raise TypeError(f"term must be a string, not {type(term).__name__}")
+    if not term:
+        raise ValueError("term must be a name, not an empty string")
+    if weight is None:
+        return
+    if isinstance(weight, bool) or not isinstance(weight, Real):
+        raise TypeError(f"weight must be a number or None, not {type(weight).__name__}")
+    if not isfinite(weight) or weight == 0:
+        raise ValueError(f"weight must be finite and not 0, not {float(weight):g}")
+
+
 def _counted(loss: Tensor, targets: Any) -> tuple[float | Tensor | None, Tensor | None]:  # noqa: ANN401 - checked
     """Return the count of targets, and which they are."""
     if targets is None:
@@ -201,11 +240,19 @@ def _counted(loss: Tensor, targets: Any) -> tuple[float | Tensor | None, Tensor 
                 f"not {tuple(targets.shape)}"
             )
         return targets.sum(), targets.detach() if loss.ndim else None
-    if isinstance(targets, Tensor) and targets.ndim == 0:
-        return targets.detach(), None
     wanted = "targets must be a number, or a mask of those that count (labels != -100)"
-    if isinstance(targets, str | bytes):
+    if isinstance(targets, Tensor) and targets.ndim:
+        kind = str(targets.dtype).removeprefix("torch.")
+        raise TypeError(f"{wanted}, of dtype bool, not a tensor of dtype {kind}")
+    if isinstance(targets, bool | str | bytes):
         raise TypeError(f"{wanted}, not {type(targets).__name__}")
+    if loss.ndim:
+        raise ValueError(
+            f"targets must be a mask of the loss's shape, {tuple(loss.shape)}, or left out, for a "
+            "loss that is no scalar, not a number: tap a mean or a sum as a scalar"
+        )
+    if isinstance(targets, Tensor):
+        return targets.detach(), None
     try:
         count = float(targets)
     except (TypeError, ValueError):
@@ -227,9 +274,12 @@ def _checked(expect: object) -> object:
     if isinstance(expect, str):
         return expect
     try:
-        return [float(weight) for weight in expect]  # type: ignore[attr-defined]
+        weights = [float(weight) for weight in expect]  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         raise ValueError(f"{wanted}, not {expect!r}") from None
+    if not all(map(isfinite, weights)) or not any(weights):
+        raise ValueError(f"expect must be finite and not all 0, not {weights}")
+    return weights
 
 
 def _concerned(optimizers: Sequence[Any], parameters: Mapping[str, Tensor]) -> None:
@@ -255,6 +305,8 @@ def _trained(model: Models) -> dict[str, Tensor]:
         TypeError: the model is no module.
         ValueError: there is none, or they are sharded.
     """
+    if model is None:
+        raise TypeError("model must be a module, or several, not None")
     several = len(_listed(model)) > 1
     found: dict[str, Tensor] = {}
     for k, one in enumerate(_listed(model)):

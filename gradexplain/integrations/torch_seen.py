@@ -44,10 +44,24 @@ def seen_by(
     place = {one: k for k, one in enumerate(counted)}
     return Seen(
         taps=tuple(_tapped(tap, place) for tap in used),
-        steps=tuple(_stepped(handed, path, place) for handed in path.handed),
+        steps=tuple(_stepped(handed, path, place) for handed in _outermost(path.handed)),
         untapped={place[one]: one.untapped for one in counted if one.untapped},
         coupled=coupled,
         not_read=tuple(not_read),
+    )
+
+
+def _outermost(every: Sequence[Handed]) -> list[Handed]:
+    """Return the steps without those inside others, such as each worker's own one of its shard."""
+    return [one for k, one in enumerate(every) if not any(_inside(one, it) for it in every[:k])]
+
+
+def _inside(one: Handed, other: Handed) -> bool:
+    """Tell whether an optimizer was handed nothing but what another one was handed before it."""
+    if one.passes != other.passes or not set(one.names) <= set(other.names):
+        return False
+    return one.sketches.keys() <= other.sketches.keys() and all(
+        torch.equal(sketch, other.sketches[name]) for name, sketch in one.sketches.items()
     )
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
+from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
 
 from field.loops import Loop, adam, adding_to, tokens
@@ -40,13 +41,14 @@ def parallel(
     model: nn.Module | None = None,
     hook: Any = None,
     bare: Callable[[nn.Module], bool] = lambda _: False,
+    stepping: Callable[[nn.Module], Any] = adam,
 ) -> Report:
     """Accumulate with `no_sync`; `divisor(n, N)` is what each micro-batch's sum is divided by."""
     inner = tokens() if model is None else model
     wrapped = DistributedDataParallel(inner)
     if hook is not None:
         wrapped.register_comm_hook(None, hook)
-    optimizer, batches = adam(inner), mine()
+    optimizer, batches = stepping(inner), mine()
     total = everywhere(sum(map(targets_in, batches)))
     with watch(wrapped, optimizer) as step:
         for k, batch in enumerate(batches):
@@ -116,6 +118,16 @@ def gradients_sent_in_half_precision(*, right: bool) -> Report:
 @loop("mean-of-means")
 def a_bfloat16_model_on_workers(*, right: bool) -> Report:
     return parallel(divisor=globally if right else by_batch, model=tokens().bfloat16())
+
+
+@loop("mean-of-means", "ZeroRedundancyOptimizer")
+def an_optimizer_sharded_over_workers(*, right: bool) -> Report:
+    """Each worker steps the parameters of its shard; the gradients are whole."""
+
+    def sharded(model: nn.Module) -> Any:
+        return ZeroRedundancyOptimizer(model.parameters(), torch.optim.AdamW, lr=1e-3)
+
+    return parallel(divisor=globally if right else by_batch, stepping=sharded)
 
 
 @loop("rescaled", "W")

@@ -268,6 +268,7 @@ def supervised(model: nn.Module, n: int) -> Tensor:
     [
         (lambda m, n: entropy(m, n) + 0.3 * error(m, n), ["cross-entropy", "squared error"]),
         (supervised, ["loss 1", "loss 2", "loss 3"]),
+        (lambda m, n: supervised(m, n) / 3, ["loss 1", "loss 2", "loss 3"]),
     ],
 )
 def test_several_losses_of_a_pass_are_terms_of_their_own(losses: Any, terms: list[str]) -> None:

@@ -188,7 +188,17 @@ def test_nothing_tapped_and_nothing_read_names_the_line_to_add(model: nn.Module)
         ((None,), {}, ValueError, 'targets must be given for a scalar loss: .* expect="part"'),
         ((None, -1), {}, ValueError, "targets must be finite and at least 0, not -1"),
         ((None, "many"), {}, TypeError, r"a mask of those that count \(labels != -100\), not str"),
+        ((None, True), {}, TypeError, "targets must be a number, or a mask of .*, not bool"),
+        ((None, torch.ones(4).long()), {}, TypeError, "of dtype bool, not a tensor of dtype int64"),
         ((None, 3), {"reduction": "none"}, ValueError, """"mean" or "sum", not 'none'"""),
+        ((None, 3), {"reduction": []}, ValueError, r"""must be "mean" or "sum", not \[\]"""),
+        ((None, 3), {"weight": "0.1"}, TypeError, "weight must be a number or None, not str"),
+        ((None, 3), {"weight": True}, TypeError, "weight must be a number or None, not bool"),
+        ((None, 3), {"weight": float("nan")}, ValueError, "must be finite and not 0, not nan"),
+        ((None, 3), {"weight": 0}, ValueError, "weight must be finite and not 0, not 0"),
+        ((None, 3), {"term": 3}, TypeError, "term must be a string, not int"),
+        ((None, 3), {"term": None}, TypeError, "term must be a string, not NoneType"),
+        ((None, 3), {"term": ""}, ValueError, "term must be a name, not an empty string"),
     ],
 )
 def test_bad_taps_are_refused(
@@ -208,8 +218,25 @@ def test_a_mask_must_have_the_losss_shape(watched: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("targets", "reduction", "said"),
+    [
+        (None, "sum", r"must be \"mean\", which is ignored, for a loss of shape \(4,\)"),
+        (3, "mean", r"a mask of the loss's shape, \(4,\), or left out, .* not a number"),
+        (torch.tensor(3), "mean", "or left out, for a loss that is no scalar, not a number"),
+    ],
+)
+def test_a_vector_is_neither_a_mean_nor_a_sum(
+    watched: Any, targets: Any, reduction: str, said: str
+) -> None:
+    loss = torch.ones(4, requires_grad=True) * 2
+    with pytest.raises(ValueError, match=said):
+        watched[0].tap(loss, targets=targets, reduction=reduction)
+
+
+@pytest.mark.parametrize(
     ("model", "error", "said"),
     [
+        (None, TypeError, "model must be a module, or several, not None"),
         ("a model", TypeError, "model must be a module, or several, not str"),
         (nn.ReLU(), ValueError, "model must have a parameter that requires a gradient"),
     ],
@@ -223,6 +250,8 @@ def test_bad_models_are_refused(model: Any, error: type[Exception], said: str) -
     ("named", "said"),
     [
         ({"expect": "token"}, """must be "target", "part" or .* not 'token'"""),
+        ({"expect": [0.5, float("nan")]}, r"must be finite and not all 0, not \[0\.5, nan\]"),
+        ({"expect": [0, 0]}, r"expect must be finite and not all 0, not \[0\.0, 0\.0\]"),
         ({"expect": 3}, "a weight for each tapped loss, not 3"),
         ({"optimizer": adam(tokens())}, "but AdamW holds none of them"),
         ({"optimizer": "SGD"}, "but str holds none of them"),
@@ -371,6 +400,7 @@ def test_a_term_beside_the_taps_is_reported(model: nn.Module) -> None:
     report = step.report()
     assert report.ok is True
     assert any("without passing a tap" in note for note in report.notes)
+    assert report.to_do == "Nothing for the tapped terms; tap the other one to have it judged."
 
 
 def test_padding_that_is_trained_is_named(model: nn.Module) -> None:

@@ -141,7 +141,6 @@ class Parts:
     terms: tuple[str, ...] = ()  # the term of the loss that each part is of; one term if empty
     unweighted: frozenset[str] = frozenset()  # terms judged by their proportions only
     means: bool = True  # whether the parts are said to be gradients of means
-    tapped: bool = False  # whether the weights were read at the losses, so that one shows its own
 
     def only(self, rows: npt.NDArray[np.intp]) -> "Parts":
         """Return some of the parts, all of one term."""

@@ -298,10 +298,10 @@ def _relative(case: Case) -> float:
 
 
 def _settled(case: Case) -> bool:
-    """Tell whether the one part's mean is no guess: tapped, judged by proportions, or held to F."""
+    """Tell whether the one part's mean is no guess: read directly, by proportions, or held to F."""
     full = case.evidence.full if case.evidence else None
     held = full is not None and full.meets
-    return held or case.parts.tapped or bool(case.parts.unweighted)
+    return held or case.evidence is None or bool(case.parts.unweighted)
 
 
 def _but_unread(case: Case, said: npt.NDArray[np.bool_] | None = None) -> tuple[Note, ...]:

@@ -244,7 +244,7 @@ def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
     )
     report = replace(
         report,
-        to_do=TAPPED_TO_DO.get(found.verdict, report.to_do),
+        to_do=_to_do(found, report.to_do),
         questions=TAPPED_QUESTIONS.get(found.verdict, report.questions),
     )
     if worst.way.disagreeing:
@@ -256,6 +256,13 @@ def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
         )
         report = replace(report, workers=weights)
     return report
+
+
+def _to_do(found: Finding, usual: str) -> str:
+    """Say what to do; where the taps are right, a note may leave something."""
+    if found.ok and any(each.kind == "untapped path" for each in found.notes):
+        return TO_DO_FOR["untapped path"]
+    return TO_DO_FOR.get(found.claim.kind, TAPPED_TO_DO.get(found.verdict, usual))
 
 
 def _label(one: Judged) -> str:

@@ -58,19 +58,21 @@ def case_of(rows: Sequence[Row], expect: object, relative: float) -> Case:
         expect: "target", "part" or weights, as `watch` has it.
         relative: how far the factors of the way may be off.
     """
+    main = _main(rows)
+    weights = _term_weights(rows, main)
+    given = {} if isinstance(expect, str) else _given(rows, expect, main)
     rows = [row for row in rows if row.count != 0]
-    weights = _term_weights(rows)
     expected = np.zeros(len(rows))
     terms = list(dict.fromkeys(row.term for row in rows))
     for term in terms:
-        own = np.array([row.term == term for row in rows])
-        expected[own] = _expected([r for r in rows if r.term == term], expect, term == terms[0])
-        expected[own] *= 1.0 if weights[term] is None else weights[term]
+        own = [k for k, row in enumerate(rows) if row.term == term]
+        expected[own] = _expected([rows[k] for k in own], expect, given)
+        total = weights[term]
+        expected[own] *= 1.0 if total is None else total
     workers = [row.worker for row in rows]
     known = all(row.count is not None for row in rows)
     batches = [(row.worker, row.batch) for row in rows]
     split = len(set(batches)) < len(batches)
-    given = isinstance(expect, str)
     unit = max(*(row.unit for row in rows), relative / 6)
     values = np.array([row.value for row in rows])
     same = np.abs(values - expected) <= 6 * unit * np.abs(expected)  # but for rounding
@@ -82,34 +84,57 @@ def case_of(rows: Sequence[Row], expect: object, relative: float) -> Case:
     parts = Parts(
         expected=expected,
         slack=1e-9 * np.abs(expected),
-        intended=str(expect) if given else "given",
-        counts=np.array([row.count for row in rows]) if known else None,
+        intended=str(expect) if isinstance(expect, str) else "given",
+        counts=np.array([row.count for row in rows], dtype=float) if known else None,
         groups=tuple(batches if split else workers) if split or len(set(workers)) > 1 else None,
         terms=tuple(row.term for row in rows) if len(terms) > 1 else (),
         unweighted=frozenset(term for term in terms if weights[term] is None),
-        tapped=True,
     )
     return Case(read, parts)
 
 
-def _expected(rows: Sequence[Row], expect: object, main: bool) -> Vector:  # noqa: FBT001 - one fact
+def _main(rows: Sequence[Row]) -> str | None:
+    """Return the term whose weight is 1 if nothing is said: the main one, or the only one."""
+    terms = {row.term for row in rows}
+    if MAIN in terms:
+        return MAIN
+    return next(iter(terms)) if len(terms) == 1 else None
+
+
+def _given(rows: Sequence[Row], expect: object, main: str | None) -> dict[Row, float]:
+    """Return the weights that were given, by the rows of the main term.
+
+    Raises:
+        ValueError: there is no main term, or it has another number of rows.
+    """
+    weights = [float(weight) for weight in expect]  # type: ignore[attr-defined]
+    if main is None:
+        terms = ", ".join(dict.fromkeys(row.term for row in rows))
+        raise ValueError(
+            f'expect must be "target" or "part" where no term is called {MAIN!r}, '
+            f"not {len(weights)} weights: the terms are {terms}"
+        )
+    own = [row for row in rows if row.term == main]
+    if len(weights) != len(own):
+        raise ValueError(
+            f"expect must have a weight for each tapped loss, {len(own)}, not {len(weights)}"
+        )
+    return dict(zip(own, weights, strict=True))
+
+
+def _expected(rows: Sequence[Row], expect: object, given: Mapping[Row, float]) -> Vector:
     """Return what the parts of one term should weigh, if it has weight 1."""
     counts = [row.count for row in rows]
-    if not isinstance(expect, str) and main:
-        weights = np.array([float(w) for w in expect])  # type: ignore[attr-defined]
-        if len(weights) != len(rows):
-            raise ValueError(
-                f"expect must have a weight for each tapped loss, {len(rows)}, not {len(weights)}"
-            )
-        return weights
+    if rows[0] in given:
+        return np.array([given[row] for row in rows])
     if expect == "part" or any(n is None for n in counts):
         return np.full(len(rows), 1 / len(rows))
     values = np.array(counts, dtype=float)
     return values / values.sum()
 
 
-def _term_weights(rows: Sequence[Row]) -> dict[str, float | None]:
-    """Return the total that each term should weigh; 1 for the first, if nothing is said.
+def _term_weights(rows: Sequence[Row], main: str | None) -> dict[str, float | None]:
+    """Return the total that each term should weigh; 1 for the main one, if nothing is said.
 
     Raises:
         ValueError: two are given for one term.
@@ -123,8 +148,8 @@ def _term_weights(rows: Sequence[Row]) -> dict[str, float | None]:
                 f"not {before:g} and {row.weight:g}"
             )
         found[row.term] = row.weight if before is None else before
-    first = MAIN if MAIN in found else next(iter(found))
-    found[first] = 1.0 if found[first] is None else found[first]
+    if main is not None and found[main] is None:
+        found[main] = 1.0
     return found
 
 

@@ -32,6 +32,7 @@ TO_DO_FOR = {
     "arithmetic": "Say which arithmetic was used, with the option named above.",
     "full and arithmetic": "Say which arithmetic was used, with the option named above.",
     "untapped pass": "Tap every loss of the step: loss = step.tap(loss, targets=...).",
+    "untapped path": "Nothing for the tapped terms; tap the other one to have it judged.",
     "nothing to average": "Divide summed losses by the step's count of targets.",
     "cut": "Clip by norm, which keeps the direction.",
     "left over": "Zero the gradients once a step, before its first backward pass.",
