@@ -10,7 +10,7 @@ from gradexplain.audit.judge.decide import decide
 from gradexplain.audit.tap.rows import Row, case_of, rows_of
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tap.ways import Way, ways_of
-from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO
+from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO, TO_DO_FOR
 from gradexplain.audit.tell.report import Report, report_of
 from gradexplain.audit.tell.sentences import digits
 
