@@ -230,7 +230,9 @@ def a_batch_without_targets(*, right: bool) -> Report:
     with watch(model, optimizer) as step:
         for (inputs, labels), n in zip(batches, counts, strict=True):
             logits = model(inputs).flatten(0, 1)
-            loss = F.cross_entropy(logits, labels.flatten(), reduction="sum" if right else "mean")
+            kept = labels.flatten() != IGNORED
+            each = F.cross_entropy(logits, labels.flatten().clamp(min=0), reduction="none")
+            loss = (each * kept).sum() / (1 if right else n)
             loss = step.tap(loss, targets=n, reduction="sum" if right else "mean")
             (loss / sum(counts) if right else loss * n / sum(counts)).backward()
         optimizer.step()

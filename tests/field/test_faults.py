@@ -187,6 +187,25 @@ def a_gradient_lands_only_after_the_step(patch: Patch) -> None:
     patch.setattr(torch_path.Path, "_hand", hand)
 
 
+def only_read() -> None:
+    test_watch.test_gradients_only_read_after_the_last_pass_count_for_nothing(tokens(), right=True)
+
+
+@fault(only_read)
+def a_gradient_that_was_only_read_lands(patch: Patch) -> None:
+    patch.setattr(torch_passes.Passes, "running", lambda *_: True)
+
+
+def rows_alike() -> None:
+    test_watch.test_rows_that_are_alike_or_opposite_are_sketched(16, opposite=False)
+
+
+@fault(rows_alike)
+def rows_that_are_alike_cancel(patch: Patch) -> None:
+    """Signs take turns."""
+    patch.setattr(torch_sketch, "_factors", lambda rows: 1 - 2.0 * (torch.arange(rows) % 2))
+
+
 def small_gradients() -> None:
     """A bias of 16 numbers is doubled, and nothing else."""
     model: Any = tokens()

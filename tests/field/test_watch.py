@@ -556,7 +556,60 @@ def test_gradients_only_read_after_the_last_pass_count_for_nothing(
             (loss * (n / N if right else 1 / len(COUNTS))).backward(retain_graph=True)
         torch.autograd.grad(loss, list(model.parameters()))
         optimizer.step()
-    assert step.report().verdict.value == ("exact" if right else "mean-of-means")
+    report = step.report()
+    assert report.verdict.value == ("exact" if right else "mean-of-means")
+    assert report.details[0] == "From backward to AdamW: × 1 in every pass."
+
+
+def drop(model: nn.Module, k: int) -> None:
+    """Take back what the pass before added."""
+    for weight in model.parameters():
+        if weight.grad is None:
+            continue
+        if k == 1:
+            weight.kept = weight.grad.clone()
+        elif k == 2:
+            weight.grad.copy_(weight.kept)
+
+
+def shrink(model: nn.Module, k: int) -> None:
+    for weight in model.parameters():
+        if k == 8 and weight.grad is not None:
+            weight.grad *= 0.9
+
+
+def decay(model: nn.Module, k: int) -> None:
+    for weight in model.parameters():
+        if k == 15 and weight.grad is not None:
+            weight.grad += 1e-4 * weight.detach()
+
+
+@pytest.mark.parametrize(
+    ("meddle", "kind", "verdict"),
+    [
+        (lambda *_: None, torch.bfloat16, "exact"),
+        (drop, torch.bfloat16, "dropped"),
+        (shrink, torch.bfloat16, "reweighted"),
+        (lambda *_: None, torch.float32, "exact"),
+        (decay, torch.float32, "unexplained"),
+    ],
+)
+def test_what_is_done_between_many_passes_is_found_in_coarse_arithmetic_too(
+    meddle: Callable[[nn.Module, int], object], kind: torch.dtype, verdict: str
+) -> None:
+    torch.manual_seed(0)
+    layers = nn.Linear(20, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 5)
+    model = nn.Sequential(*layers).to(kind)
+    optimizer = torch.optim.SGD(model.parameters())
+    counts = [5 + 3 * (k % 5) for k in range(16)]
+    with watch(model, optimizer) as step:
+        for k, n in enumerate(counts):
+            outputs = model(torch.randn(n, 20, dtype=kind)).float()
+            loss = nn.functional.cross_entropy(outputs, torch.randint(5, (n,)))
+            (step.tap(loss, targets=n) * n / sum(counts)).backward()
+            meddle(model, k)
+        optimizer.step()
+    assert step.report().verdict.value == verdict
 
 
 @pytest.mark.parametrize("shape", [(7,), (300, 4), (4, 300), (200, 150), (20, 3, 3, 3), ()])

@@ -4,6 +4,7 @@ Nothing happened on the way if every cₖ is 1, or 1/W after an average over W w
 pass added and what the optimizer was handed come as sketches, a row for each parameter.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 _FLOOR = 2e-6  # of the sketches' own arithmetic
+_CLEARLY = 2.0  # times as much is left: other factors explain the gradient better
+_NEARLY = 1.5  # times as much is left: they explain it as well
 _ROUNDS = 5  # of leaving out the parameters that fit worst
 
 
@@ -70,7 +73,7 @@ def route(
     """Return the factors of all passes: simple ones that fit, or else those of least squares.
 
     Simple are one of the guesses, or any one factor, for every pass, or for all from some turn on:
-    the gradients were zeroed before it.
+    the gradients were zeroed before it. They don't fit if others leave far less.
 
     Args:
         sketches: what was added, and what was handed over.
@@ -80,23 +83,110 @@ def route(
     """
     passes = len(sketches.added)
     turn = np.arange(passes) if turns is None else np.array(turns)
-    tolerance = 8 * sketches.unit * (passes + 1) ** 0.5 + _FLOOR
+    tolerance = 2 * sketches.unit * (passes + 1) ** 0.5 + _FLOOR
+    others = _Others(sketches, tolerance, guesses, turn)
     for allowed in (tolerance, max(tolerance, coarse)):
         for first in sorted(set(turn.tolist())):
             kept = turn >= first
             for guess in (*guesses, _common(sketches, kept)):
-                most = float(_left(sketches, guess * kept, 0.0).max(initial=0.0))
-                if most <= allowed:
+                left = _left(sketches, guess * kept, 0.0)
+                most = float(left.max(initial=0.0))
+                if most <= allowed and not others.beat(guess * kept, left):
                     unsure = 0.0 if guess in guesses else abs(guess) * allowed
                     return Route(guess * kept, unsure * kept, 0.0, most, allowed)
-    return _fitted(sketches, tolerance, (0.0, *guesses))
+    return others.nearly_simple or _fitted(sketches, tolerance, (0.0, *guesses))
+
+
+class _Others:
+    """Factors that are not simple; computed only if simple ones leave more than rounding does."""
+
+    def __init__(
+        self,
+        sketches: Sketches,
+        tolerance: float,
+        guesses: Sequence[float],
+        turn: npt.NDArray[np.int_],
+    ) -> None:
+        self._sketches, self._tolerance = sketches, tolerance
+        self._guesses, self._turn = guesses, turn
+
+    def beat(self, c: Array, left: Array) -> bool:
+        """Tell whether other factors leave far less, and differ by more than rounding explains."""
+        much = _root_mean_square(left)
+        if much <= _FLOOR:
+            return False
+        guessed = any(c[-1] == guess for guess in self._guesses)
+        most = self._tolerance * np.abs(c).max() if guessed else 0.0
+        if self.nearly_simple is not None:
+            found = self.nearly_simple.factors
+            clearly = much > _CLEARLY * self._left_by(found, 0.0)
+            return bool(clearly and np.abs(found - c).max() > most)
+        free, held, unsure = self._free
+        clearly = much > _CLEARLY * self._least
+        return bool(clearly and (held or (np.abs(free - c) - unsure).max() > most))
+
+    @functools.cached_property
+    def nearly_simple(self) -> Route | None:
+        """A guess for all passes but one, or for all from some turn on, if that fits as well.
+
+        Coarse arithmetic does not tell the factors of many passes one by one.
+        """
+        firsts = [self._turn < first for first in sorted(set(self._turn.tolist()))[1:]]
+        masks = np.array([*firsts, *np.eye(len(self._turn), dtype=bool)])
+        scale = 1 / _positive(self._sketches.sizes[0].sum(0))[:, None]
+        handed = (self._sketches.handed * scale).ravel()
+        added = (self._sketches.added * scale).reshape(len(self._turn), -1)
+        columns = masks @ added
+        squares = _positive((columns**2).sum(1))
+        found = []
+        for guess in self._guesses:
+            left = handed - guess * added.sum(0)
+            steps = columns @ left / squares
+            best = int(np.argmin(((left - steps[:, None] * columns) ** 2).sum(1)))
+            off = left - steps[best] * columns[best]
+            unsure = 4 * float(np.sqrt((off**2).mean() / squares[best]))
+            factor = _snapped(
+                guess + float(steps[best]), max(unsure, self._tolerance), (0.0, guess)
+            )
+            found.append((np.where(masks[best], factor, guess), masks[best] * unsure))
+        c, uncertainty = min(found, key=lambda one: self._left_by(one[0], 0.0))
+        most = float(_left(self._sketches, c, 0.0).max(initial=0.0))
+        fits = self._left_by(c, 0.0) <= _NEARLY * self._least + _FLOOR
+        return (
+            Route(c, uncertainty, 0.0, most, self._tolerance)
+            if (fits and most <= self._tolerance)
+            else None
+        )
+
+    @functools.cached_property
+    def _free(self) -> tuple[Array, float, Array]:
+        return _solved(self._sketches, (0.0,))
+
+    @property
+    def _least(self) -> float:
+        """What is left with a factor for each pass, but for what they fit by chance."""
+        numbers = int((self._sketches.added != 0).any(0).sum())
+        spare = numbers - len(self._turn) - 1
+        least = self._left_by(*self._free[:2]) * max(numbers / max(spare, 1), 1.0) ** 0.5
+        return least if 2 * spare > numbers else np.inf
+
+    def _left_by(self, c: Array, held: float) -> float:
+        return _root_mean_square(_left(self._sketches, c, held))
+
+
+def _snapped(value: float, unsure: float, near: Sequence[float]) -> float:
+    return next((one for one in near if abs(value - one) <= unsure), value)
+
+
+def _root_mean_square(values: Array) -> float:
+    return float(np.sqrt((values**2).mean())) if values.size else 0.0
 
 
 def _fitted(sketches: Sketches, tolerance: float, near: Sequence[float]) -> Route:
     """Fit a factor to each pass, by the parameters that agree; tell where the others differ."""
     kept = np.ones(len(sketches.names), dtype=bool)
     for _ in range(_ROUNDS):
-        c, held, uncertainty = _solved(sketches.only(kept), tolerance, near)
+        c, held, uncertainty = _solved(sketches.only(kept), near)
         left = _left(sketches, c, held)
         fit = left <= max(tolerance, float(np.median(left)))
         if np.array_equal(fit, kept):
@@ -117,7 +207,7 @@ def _strays(
     found: list[Stray] = []
     for t in np.flatnonzero(off):
         alone = sketches.only(np.arange(len(off)) == t)
-        factors, held, _ = _solved(alone, tolerance, near)
+        factors, held, _ = _solved(alone, near)
         remainder = float(_left(alone, factors, held)[0])
         same = [
             k
@@ -134,9 +224,7 @@ def _strays(
     return tuple(found)
 
 
-def _solved(
-    sketches: Sketches, tolerance: float, near: Sequence[float]
-) -> tuple[Array, float, Array]:
+def _solved(sketches: Sketches, near: Sequence[float]) -> tuple[Array, float, Array]:
     """Return the factors of least squares, that of what was held, and how sure the factors are.
 
     Each parameter counts alike. Factors that the sketches can't tell apart stay near each other.
@@ -150,7 +238,7 @@ def _solved(
     start = np.append(np.full(passes, _common(sketches, np.ones(passes, dtype=bool))), 0.0)
     length = _positive(np.sqrt((columns**2).sum(0)))
     u, s, v = np.linalg.svd(columns / length, full_matrices=False)
-    told = s > max(s.max(initial=0.0), 1.0) * max(tolerance, 1e-9)
+    told = s > max(s.max(initial=0.0), 1.0) * max(sketches.unit, _FLOOR)
     solved = v[told].T @ ((u[:, told].T @ (target - columns @ start)) / s[told]) / length
     unknown = 1 - (v[told] ** 2).sum(0) > 1e-6
     found = start + solved

@@ -85,10 +85,11 @@ def _way(steps: Sequence[Stepped], *, clipped: bool) -> Way:
         return replace(way, finite=False)
     whole = np.array([name not in way.cut for name in tables[0].names])
     guesses = (1 / workers, 1.0)[: min(workers, 2)]
+    coarse = COARSE if workers > 1 else 0.0  # nothing is sent anywhere by one
     turns = [turn for step in steps for turn in range(len(step.passes))]
 
     def routed(tables: Sequence[Sketches]) -> list[Route]:
-        return [route(one.only(whole), guesses, COARSE, turns) for one in tables if whole.any()]
+        return [route(one.only(whole), guesses, coarse, turns) for one in tables if whole.any()]
 
     differing = _differing(tables)
     if not differing:

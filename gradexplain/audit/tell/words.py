@@ -158,7 +158,8 @@ SENTENCES: dict[str, str] = {
     "parameters, first {names}.",
     "left over": "The gradients still held those of the step before, × {factor}: zero them once a "
     "step, before the first backward pass.",
-    "way lost": "{share} of the gradient handed to the optimizer came from no backward pass.",
+    "way lost": "{share} of the gradient handed to the optimizer differs from what the backward "
+    "passes added.",
     "untapped pass": "Backward pass {one} changed what the optimizer got, by way of {name}, but no "
     "loss in it was tapped, so its weight was not read.",
     "not read": "It was not read: {reason}.",
