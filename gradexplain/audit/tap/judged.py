@@ -125,15 +125,15 @@ def _doubtful(
     uneven = any(row.spread for row in rows) or len(set(batches)) < len(batches)
     masked = said.verdict is Verdict.DROPPED and any(row.back and row.read == 0 for row in rows)
     plain = said.verdict in {Verdict.RESCALED, Verdict.REWEIGHTED}
-    true = {
-        "several": True,
-        "targets": plain or masked,
-        "inside": (plain and uneven) or masked,
-    }
-    for doubt in ("several", "targets", "inside"):
-        if doubt in doubts and true[doubt]:
+    cases = (
+        ("several", True, note("doubtful several")),
+        ("targets", plain or masked, note("doubtful targets")),
+        ("inside", (plain and uneven) or masked, note("doubtful inside")),
+    )
+    for doubt, concerned, claim in cases:
+        if doubt in doubts and concerned:
             notes = (note("as it is read", claim=said.claim),)
-            return Finding(Verdict.AMBIGUOUS, note(f"doubtful {doubt}"), notes=notes)
+            return Finding(Verdict.AMBIGUOUS, claim, notes=notes)
     return None
 
 
