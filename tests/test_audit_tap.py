@@ -721,3 +721,19 @@ def test_an_empty_micro_batch_has_its_place_among_given_weights() -> None:
     seen = replace(seen, taps=(first, replace(second, count=0.0), third))
     assert judged([seen], expect=[0.5, 0.0, 0.5]).ok is True
     assert judged([seen], expect=[0.4, 0.0, 0.6]).ok is False
+
+
+def test_the_table_shows_what_was_read() -> None:
+    [seen] = World().seen()
+    counts = 50.0, 51.0, 49.0
+    taps = [replace(tap, count=n, unit=2.0**-8) for tap, n in zip(seen.taps, counts, strict=True)]
+    even = [replace(tap, read={k: np.array(1 / 3)}) for k, tap in enumerate(taps)]
+    report = judged([replace(seen, taps=tuple(even))])
+    assert report.weights == pytest.approx([1 / 3] * 3, rel=1e-12)
+    assert report.ok is None
+    assert "0.34     0.3333               1" in str(report)
+
+
+def test_rounding_in_float32_is_not_shown() -> None:
+    [seen] = World().seen([n / N * (1 + 1e-7) for n in COUNTS])
+    assert judged([seen]).weights == tuple(n / N for n in COUNTS)

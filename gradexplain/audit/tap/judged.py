@@ -13,6 +13,9 @@ from gradexplain.audit.tap.ways import Way, ways_of
 from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO, TO_DO_FOR
 from gradexplain.audit.tell.report import Report, report_of
 from gradexplain.audit.tell.sentences import digits
+from gradexplain.audit.tell.text import Part
+
+_ROUNDED = 1e-6  # what rounding in float32 may change of a weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,15 +125,15 @@ def _doubtful(
     uneven = any(row.spread for row in rows) or len(set(batches)) < len(batches)
     masked = said.verdict is Verdict.DROPPED and any(row.back and row.read == 0 for row in rows)
     plain = said.verdict in {Verdict.RESCALED, Verdict.REWEIGHTED}
-    true = {
-        "several": True,
-        "targets": plain or masked,
-        "inside": (plain and uneven) or masked,
-    }
-    for doubt in ("several", "targets", "inside"):
-        if doubt in doubts and true[doubt]:
+    cases = (
+        ("several", True, note("doubtful several")),
+        ("targets", plain or masked, note("doubtful targets")),
+        ("inside", (plain and uneven) or masked, note("doubtful inside")),
+    )
+    for doubt, concerned, claim in cases:
+        if doubt in doubts and concerned:
             notes = (note("as it is read", claim=said.claim),)
-            return Finding(Verdict.AMBIGUOUS, note(f"doubtful {doubt}"), notes=notes)
+            return Finding(Verdict.AMBIGUOUS, claim, notes=notes)
     return None
 
 
@@ -244,6 +247,7 @@ def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
     )
     report = replace(
         report,
+        parts=tuple(_as_read(report.parts, worst.rows)),
         to_do=_to_do(found, report.to_do),
         questions=TAPPED_QUESTIONS.get(found.verdict, report.questions),
     )
@@ -256,6 +260,17 @@ def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
         )
         report = replace(report, workers=weights)
     return report
+
+
+def _as_read(parts: Sequence[Part], rows: Sequence[Row]) -> Iterator[Part]:
+    """Yield the parts with what was read, where the judge took it for the expected weight.
+
+    Where only float32's own rounding lies between the two, the expected weight is shown.
+    """
+    counted = [row for row in rows if row.count != 0]
+    for part, row in zip(parts, counted, strict=True):
+        near = part.weight is not None and abs(row.value - part.weight) <= _ROUNDED * abs(row.value)
+        yield part if part.weight is None or near else replace(part, weight=row.value)
 
 
 def _to_do(found: Finding, usual: str) -> str:
