@@ -72,7 +72,7 @@ def test_a_term_without_a_weight_is_judged_by_its_proportions() -> None:
     assert case.parts.unweighted == {"boxes"}
     assert case.expected.tolist() == [0.5, 0.5, 0.25, 0.75]
     first = case_of([*by_counts(1, term="boxes"), *by_counts(1, term="points")], "target", 0.0)
-    assert first.parts.unweighted == {"points"}
+    assert first.parts.unweighted == {"boxes", "points"}
 
 
 def test_the_main_term_may_have_a_weight_too() -> None:

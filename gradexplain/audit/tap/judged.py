@@ -152,7 +152,8 @@ def _not_finite(everyone: Sequence[Seen]) -> Note | None:
     for one in everyone:
         for k, tap in enumerate(one.taps):
             if not tap.finite:
-                return note("nothing to average" if tap.count == 0 else "loss not finite", batch=k)
+                kind = "nothing to average" if tap.count == 0 else "loss not finite"
+                return note(kind, batch=k)
     return None
 
 
