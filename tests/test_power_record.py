@@ -3,8 +3,10 @@
 import json
 
 import pytest
-from planted import ARITHMETICS, MISTAKES, RECORD
+from planted import ARITHMETICS, MISTAKES
+from support.pages import ROOT
 
+RECORD = ROOT / "docs" / "reference" / "power.json"
 UNDECIDED = {"float32": 0.05, "float16": 0.15, "bfloat16": 0.15}  # at most, of all loops
 
 
