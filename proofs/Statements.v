@@ -1,8 +1,8 @@
-(** The theorems of this site, as Coq checks them. [f x y] is f(x, y); [fun i => x i] is the
-    map from i to x(i); [->] is implies (A -> B -> C: if A and B, then C); [<->] is if and
-    only if, [/\] and, [\/] or, [<>] unequal; [nat] is 0, 1, 2, and so on, [S l] is l + 1;
-    [I : R -> Prop] is a set of reals, [I t] says that t is in it. Each statement names the
-    page that makes the claim and shows it. Another file proves it, as [name_holds]. *)
+(** The theorems of this site, as Coq checks them. [f x y] is f(x, y); [fun i => x i] maps i
+    to x(i); [->] is implies (A -> B -> C: if A and B, then C); [<->] is if and only if, [/\]
+    and, [\/] or, [<>] unequal; [nat] is 0, 1, 2, ..., [S l] is l + 1, [INR n] is n as a real;
+    [is_derive f t s] is f'(t) = s; [I : R -> Prop] is a set, [I t] says that t is in it; 0 / 0
+    is 0. Each statement names the page that makes the claim; another file proves it. *)
 Require Import Reals Coquelicot.Coquelicot. Open Scope R_scope.
 
 (** x 0 + ... + x (n - 1); the mean of these n numbers; their covariance. *)
