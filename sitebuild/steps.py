@@ -45,6 +45,7 @@ def _with(trace: str, where: str = "") -> Callable[[str, str], bool]:
     return lambda html, address: re.match(where, address) is None or trace in html
 
 
+_BLANK = "&lt;BLANKLINE&gt;"
 _UNSEARCHED = re.compile(r'<(details|div) ((?:id="[^"]*" )?class="(?:coq|[^"]*\bhighlight)")')
 
 #: Of the page's Markdown, the folder that it is in, and its name there.
@@ -88,6 +89,11 @@ CONTENT = {
         "Words are searched for, not lines of code, and every first search loads the whole index.",
         lambda html, _: _UNSEARCHED.sub(r"<\1 data-search-exclude \2", html),
         _without('<details class="coq"'),
+    ),
+    "blank lines": Step(
+        "A doctest has to spell a blank line of its output; a reader need not see how.",
+        lambda html, _: html.replace(_BLANK, ""),
+        _without(_BLANK),
     ),
     "cells": Step(
         "Of a notebook its cells are kept, without the plugin's 600 KB of script and style.",

@@ -20,6 +20,7 @@ PLANTED = {
     "figures": ("index.html", "</h1>", '</h1><img src="figure:pairing">'),
     "formulas": ("learn/line/index.html", "</h1>", '</h1><span class="arithmatex">x</span>'),
     "unsearched": ("learn/sigmoid/index.html", "<details data-search-exclude", "<details"),
+    "blank lines": ("learn/line/index.html", "</h1>", "</h1>&lt;BLANKLINE&gt;"),
     "cells": ("lab/your_net/index.html", "</h1>", '</h1><div class="jp-Cell"></div>'),
     "lost": ("404.html", "<h1>There is no such page</h1>", "<h1>404 - Not found</h1>"),
     "progress": ("learn/line/index.html", 'class="gx-progress"', 'class="other"'),
