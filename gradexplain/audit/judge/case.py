@@ -63,7 +63,7 @@ class Finding:
 
     @property
     def ok(self) -> bool | None:
-        """Whether the step is right; None where that cannot be told."""
+        """Whether the step is right; None where that stays open."""
         if self.verdict is Verdict.EXACT:
             return True
         return None if self.verdict in OPEN or not self.conclusive else False

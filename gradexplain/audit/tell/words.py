@@ -140,11 +140,11 @@ SENTENCES: dict[str, str] = {
     "uneven inside": "Inside {parts}, the targets' weights differ, by up to {share}: a mean was "
     "taken inside the micro-batch, or a factor differs between its targets.",
     "doubtful several": "A backward pass holds several losses of one kind. Without a tap, parts of "
-    "one mean can't be told from terms of their own.",
-    "doubtful targets": "How many targets the loss is over can't be told without a tap: it is a "
-    "sum, or it is masked or weighted before it is computed.",
+    "one mean look the same as terms of their own.",
+    "doubtful targets": "Without a tap, the loss does not show how many targets it is over: it is "
+    "a sum, or it is masked or weighted before it is computed.",
     "doubtful inside": "Inside the micro-batches, the targets' weights differ or are all zero. "
-    "Without a tap, weights of your own can't be told from a mistake.",
+    "Without a tap, weights of your own look the same as a mistake.",
     "scaled before": "Every loss reads 1, and was multiplied or divided before it was tapped, so "
     "what the loop does to it was not seen.",
     "count belied": "The loss of {parts} itself averages over {saved} targets, but it was tapped "
