@@ -154,7 +154,7 @@ def test_each_button_leads_where_it_says(opened: Opened, case: Case) -> None:
 def test_keys_reach_every_control_and_one_sees_where_one_is(opened: Opened, case: Case) -> None:
     figure, reached = opened(case), set()
     controls = f"{figure.tag} :is(.gx-handle, button)"
-    for _ in range(80):
+    for _ in range(160):
         figure.page.keyboard.press("Tab")
         reached.add(figure.page.evaluate(FOCUSED, controls))
     count = figure.page.locator(controls).count()
