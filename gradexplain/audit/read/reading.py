@@ -120,10 +120,7 @@ class _Reader:
 
     def evidence(self, products: Matrix, A: Fit, peak: float, spread: int) -> Evidence:
         """Return what the gradients of the whole, or of one parameter, show beside weights."""
-        space, hidden = A.span, ~A.span.visible & (A.span.norms > 0)
-        with_hidden = span(space.gram, space.base, space.rounding, keep_short=True)
-        row = self.sources.parts
-        kept = fit(with_hidden, products[: len(self.base), row], float(products[row, row]), peak)
+        space = A.span
         return Evidence(
             outside=_in(A, A.outside),
             outer=_in(A, A.outer),
@@ -136,10 +133,19 @@ class _Reader:
             enough=space.rank + SPARE <= spread,
             stray=np.inf,
             hidden=~space.visible,
-            hidden_fit=bool(hidden.any()) and A.outside > A.outer >= kept.outside,
+            hidden_fit=self.hidden_fit(products, A, peak),
             sketched=self.sources.sketched is not None,
             extended=self.extended(products, A.span.rounding, peak) if self.sources.extra else None,
         )
+
+    def hidden_fit(self, products: Matrix, A: Fit, peak: float) -> bool:
+        """Tell whether the parts too short to be seen would explain what lies outside."""
+        space, row = A.span, self.sources.parts
+        if A.outside <= A.outer or not np.any(~space.visible & (space.norms > 0)):
+            return False
+        seen = span(space.gram, space.base, space.rounding, keep_short=True)
+        kept = fit(seen, products[: len(self.base), row], float(products[row, row]), peak)
+        return kept.outside <= A.outer
 
     def extended(self, products: Matrix, rounding: Rounding, peak: float) -> Extended:
         """Fit A by the parts and the extra columns."""
