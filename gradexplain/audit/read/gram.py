@@ -15,7 +15,7 @@ Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
 _BLOCK = 1 << 14  # numbers of each gradient that are held in float64 at a time
 _LEAST = 256  # but no fewer than these
-_STRIPE = 4  # rows multiplied by those from them on: half the products, at full speed
+_FEW = 12  # rows for which a matrix-vector product each is faster than one symmetric product
 _ROOM = 180_000  # numbers of all of them together
 SPARE = 10  # equations that must be left over once the parts' weights are chosen
 
@@ -106,10 +106,10 @@ def _stream(
     after: Tensor | None,
 ) -> _Parameter:
     """Return one parameter's inner products, its largest |A|, and its places that are not zero."""
-    K, rows = sources.parts, len(sources.gradients)
+    K, rows, without = sources.parts, len(sources.gradients), np.flatnonzero(empty)
     product, peak, spread, bad = np.zeros((rows, rows)), 0.0, 0, np.zeros(rows, bool)
     for filled in blocks:
-        for k in np.flatnonzero(empty):
+        for k in without:
             bad[k] |= not np.isfinite(filled[k]).all()
             filled[k] = np.where(np.isfinite(filled[k]), filled[k], 0)
         if spread < K + SPARE:
@@ -123,8 +123,11 @@ def _stream(
             filled[sources.full] -= mean
         if sources.again is not None:
             filled[sources.again] -= filled[0]
-        for row in range(0, rows, _STRIPE):
-            product[row : row + _STRIPE, row:] += filled[row : row + _STRIPE] @ filled[row:].T
+        if rows > _FEW:
+            product += filled @ filled.T
+            continue
+        for row in range(rows):
+            product[row, row:] += filled[row:] @ filled[row]
     rounding = 0.0
     if after is not None and after.present:
         rounding = UNITS[after.dtype] * float(np.linalg.norm(after.flat))
