@@ -1,9 +1,10 @@
 """The gradient's way to the optimizer: what each backward pass adds, and what is handed over."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ from torch.optim.optimizer import (
 
 from gradexplain.integrations.torch_passes import Pass, Passes
 from gradexplain.integrations.torch_sketch import Sketcher
+
+if TYPE_CHECKING:
+    from gradexplain.integrations.torch_sharded import Shards
 
 
 @dataclass(eq=False)
@@ -38,14 +42,18 @@ class Path:
         passes: Passes,
         *,
         sketching: bool,
+        shards: "Shards | None" = None,
     ) -> None:
         """Sketch the gradients that are there already."""
         self.parameters = dict(parameters)
+        self.names = {id(weight): name for name, weight in self.parameters.items()}
+        self.units: dict[str, float] = {}  # of the gradients' arithmetic, by parameter
+        self.shards = shards
+        self.obstacle = "path=False" if not sketching else "" if shards is None else shards.obstacle
         self.handed: list[Handed] = []
         self.forget: Callable[[int], None] = lambda _: None  # called before a closure runs again
-        self.sketching = sketching
+        self.sketching = not self.obstacle
         self._optimizers, self._passes = list(optimizers), passes
-        self._names = {id(weight): name for name, weight in self.parameters.items()}
         self._sketch = Sketcher()
         self._arrived: dict[str, tuple[Pass, Tensor | None]] = {}
         self._clips: dict[str, Tensor] = {}
@@ -53,7 +61,7 @@ class Path:
         self._stepped: list[Any] = []
         self._closed: set[str] = set()
         self._evaluating: dict[int, Handed | None] = {}
-        found = {name: self._sketched(weight.grad) for name, weight in self.parameters.items()}
+        found = {name: self._sketched(name, one.grad) for name, one in self.parameters.items()}
         self.held = {name: sketch for name, sketch in found.items() if sketch is not None}
 
     @property
@@ -65,16 +73,25 @@ class Path:
     def watched(self) -> Iterator[None]:
         """Set the hooks, and remove them."""
         with contextlib.ExitStack() as hooks:
+            managed = set() if self.shards is None else self.shards.managed
             for name, weight in self.parameters.items():
-                hooks.callback(weight.register_hook(self._arriving(name)).remove)
-                landing = weight.register_post_accumulate_grad_hook(self._landing(name))
-                hooks.callback(landing.remove)
+                if name not in managed:
+                    self._follow(hooks, name, weight)
+            if self.shards is not None:
+                hooks.enter_context(self.shards.gathered(functools.partial(self._follow, hooks)))
             hooks.callback(register_optimizer_step_pre_hook(self._before_step).remove)
             hooks.callback(register_optimizer_step_post_hook(self._after_step).remove)
             for optimizer in self._optimizers:
                 if not isinstance(optimizer, torch.optim.Optimizer):
                     hooks.enter_context(self._step_watched(optimizer))
             yield
+
+    def _follow(self, hooks: contextlib.ExitStack, name: str, weight: Tensor) -> None:
+        """Hook the tensor that backward passes add to."""
+        self.names[id(weight)] = name
+        hooks.callback(weight.register_hook(self._arriving(name)).remove)
+        landing = weight.register_post_accumulate_grad_hook(self._landing(name))
+        hooks.callback(landing.remove)
 
     def clipped(self, weights: Sequence[Tensor], factor: Tensor | None) -> None:
         """Note a clip: by a factor, or by value."""
@@ -88,7 +105,7 @@ class Path:
     def _arriving(self, name: str) -> Callable[[Tensor], None]:
         def arrive(gradient: Tensor | None) -> None:
             if gradient is not None and name not in self._closed:
-                self._arrived[name] = self._passes.current(), self._sketched(gradient)
+                self._arrived[name] = self._passes.current(), self._sketched(name, gradient)
 
         return arrive
 
@@ -174,7 +191,7 @@ class Path:
             cut=frozenset(self._cut.intersection(names)),
         )
         for name in names:
-            sketch = self._sketched(self.parameters[name].grad)
+            sketch = self._sketched(name, self.parameters[name].grad)
             if sketch is not None:
                 handed.sketches[name] = sketch if scale is None else sketch / scale
         self.handed.append(handed)
@@ -192,10 +209,14 @@ class Path:
         return [name for name, weight in self.parameters.items() if id(weight) in held]
 
     def _known(self, weights: Sequence[Tensor]) -> list[str]:
-        return [self._names[id(weight)] for weight in weights if id(weight) in self._names]
+        return [self.names[id(weight)] for weight in weights if id(weight) in self.names]
 
-    def _sketched(self, gradient: Tensor | None) -> Tensor | None:
-        return self._sketch(gradient) if self.sketching and gradient is not None else None
+    def _sketched(self, name: str, gradient: Tensor | None) -> Tensor | None:
+        if not self.sketching or gradient is None:
+            return None
+        unit = torch.finfo(gradient.dtype).eps / 2
+        self.units[name] = max(unit, self.units.get(name, 0.0))
+        return self._sketch(gradient if self.shards is None else self.shards.part(name, gradient))
 
     @contextlib.contextmanager
     def _step_watched(self, optimizer: Any) -> Iterator[None]:  # noqa: ANN401 - any optimizer

@@ -66,6 +66,7 @@ def _inside(one: Handed, other: Handed) -> bool:
 
 
 def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
+    counted = tap.value if tap.mask is None else tap.value[tap.mask]
     return Tapped(
         term=tap.term,
         read={place[one]: _array(arrived) for one, arrived in tap.readings.items() if one in place},
@@ -79,7 +80,8 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         scaled=tap.scaled,
         doubt=tap.doubt,
         shape=tuple(tap.value.shape),
-        finite=bool(torch.isfinite(tap.value if tap.mask is None else tap.value[tap.mask]).all()),
+        value=float(counted.double().sum()),
+        finite=bool(torch.isfinite(counted).all()),
     )
 
 
@@ -98,7 +100,6 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
     """Put the sketches of an optimizer's parameters into one table."""
     passes = [one for one in handed.passes if not one.added.keys().isdisjoint(handed.names)]
     names = [name for name in handed.names if _reached(name, handed, passes)]
-    kinds = [path.parameters[name].dtype for name in names]
     sketches = None
     if path.sketching:
         added, added_norms = _table([one.added.get(name) for one in passes for name in names])
@@ -109,7 +110,7 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
             added=added.reshape(len(passes), len(names), LENGTH),
             held=held,
             handed=found,
-            unit=max((torch.finfo(kind).eps for kind in kinds), default=0.0) / 2,
+            unit=max((path.units.get(name, 0.0) for name in names), default=0.0),
             norms=np.concatenate([added_norms, held_norms, norms]).reshape(-1, len(names)),
         )
     return Stepped(
@@ -119,6 +120,8 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
         sketches=sketches,
         clips=tuple(float(handed.clips.get(name, 1.0)) for name in names),
         cut=tuple(sorted(handed.cut)),
+        holders=() if path.shards is None else path.shards.holders,
+        obstacle=path.obstacle,
     )
 
 

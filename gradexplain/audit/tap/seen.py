@@ -27,6 +27,7 @@ class Tapped:
     scaled: bool = False  # whether it was scaled before it was tapped
     doubt: str = ""  # what is unknown of a loss that was read without a tap: see `judged`
     shape: tuple[int, ...] = ()  # of the loss
+    value: float = 0.0  # the loss, or the sum of the losses
     finite: bool = True
 
     def belies(self) -> bool:
@@ -52,6 +53,8 @@ class Stepped:
     sketches: Sketches | None  # without, the way to the optimizer was not watched
     clips: tuple[float, ...] = ()  # the factor of a clip seen after the last pass, by parameter
     cut: tuple[str, ...] = ()  # parameters whose gradients were clipped by value
+    holders: tuple[int, ...] = ()  # workers whose shards make the whole; none if each has it
+    obstacle: str = ""  # why the way to the optimizer was not watched
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,3 +66,4 @@ class Seen:
     untapped: Mapping[int, str]  # a parameter that a pass reached without passing a tap
     coupled: tuple[str, ...] = ()  # layers that couple the examples of a batch
     not_read: tuple[str, ...] = ()  # what could not be read, and why
+    replicas: tuple[int, ...] = ()  # the ranks that work on the same micro-batches; () for itself

@@ -181,5 +181,10 @@ SENTENCES: dict[str, str] = {
     # what was done with the input
     "left out": "Not finite, but with a count of 0, so left out: {parts}.",
     "expected factor": "A was divided by the factor it is meant to have, {factor}.",
+    "shards": "Each of {workers} workers holds a shard of the gradient; the shards were put "
+    "together.",
+    "same data": "The losses of workers {one} and {other} are equal, digit by digit. If these "
+    "ranks hold one model together, count their targets once: watch(..., replicas=...). If not, "
+    "they train on the same micro-batches.",
     "workers agree": "All {workers} workers end with the same gradient.",
 }
