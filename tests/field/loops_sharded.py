@@ -73,9 +73,7 @@ def fsdp2(*, right: bool) -> Report:
 @loop("mean-of-means")
 def fsdp2_reduced_every_pass(*, right: bool) -> Report:
     model = sharded(reshard_after_forward=False)
-    return accumulated(
-        model, divisor=globally if right else by_batch, synced=lambda _: True
-    )
+    return accumulated(model, divisor=globally if right else by_batch, synced=lambda _: True)
 
 
 @loop("mean-of-means", "clipped")
@@ -129,24 +127,27 @@ def fsdp2_the_workers_are_forgotten(*, right: bool) -> Report:
 def fsdp2_summed_not_averaged(*, right: bool) -> Report:
     model = sharded()
     for one in (model, model[1], model[3]):
+        one.set_force_sum_reduction_for_comms(True)
         one.set_gradient_divide_factor(2.0 if right else 1.0)
     return accumulated(model, divisor=globally)
 
 
-@several("unexplained")
-def fsdp2_one_worker_scales_its_shard(*, right: bool) -> Report:
-    def scale(model: nn.Module) -> None:
+def second_doubles(*, right: bool) -> Callable[[nn.Module], None]:
+    def double(model: nn.Module) -> None:
         for weight in model.parameters():
-            if dist.get_rank() == 1 and not right and weight.grad is not None:
+            if dist.get_rank() == 1 and not right:
                 weight.grad.to_local().mul_(2)
 
-    return accumulated(sharded(), divisor=globally, before=scale)
+    return double
+
+
+@several("unexplained")
+def fsdp2_one_worker_scales_its_shard(*, right: bool) -> Report:
+    return accumulated(sharded(), divisor=globally, before=second_doubles(right=right))
 
 
 @several("workers-disagree")
-def hybrid_shards_not_averaged(*, right: bool) -> Report:
-    """Each group of workers holds all shards, and averages with the others; or does not."""
+def fsdp2_hybrid_one_group_scales_its_shards(*, right: bool) -> Report:
+    """Each group of workers, here of one, holds all shards, and averages with the others."""
     mesh = init_device_mesh("cpu", (2, 1), mesh_dim_names=("replicate", "shard"))
-    model = sharded(mesh=mesh)
-    model.set_requires_all_reduce(right)
-    return accumulated(model, divisor=globally)
+    return accumulated(sharded(mesh=mesh), divisor=globally, before=second_doubles(right=right))

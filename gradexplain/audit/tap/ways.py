@@ -83,7 +83,7 @@ def _way(steps: Sequence[Stepped], *, clipped: bool) -> Way:
     plain = dict.fromkeys(keys, 1 / workers)
     way = Way(steps[0].optimizer, plain, dict.fromkeys(keys, 0.0))
     cut = tuple(sorted({name for step in steps for name in step.cut}))
-    way = replace(way, cut=cut, clips=_bitten(steps[0]), sharded=bool(steps[0].holders))
+    way = replace(way, cut=cut, clips=_bitten(steps[0]), sharded=len(steps[0].holders) > 1)
     if steps[0].sketches is None:
         return replace(way, obstacle=steps[0].obstacle or "path=False")
     tables = [_table(steps, w) for w in range(workers)]
