@@ -39,7 +39,9 @@ def seen_by(
             f"{path.handed[0].optimizer} stepped before any: open the window before the first of "
             "the step's micro-batches"
         )
+    returned = [tap for tap in taps if _only_returned(tap)]
     used = [tap for tap in taps if tap.readings or not tap.recomputed]
+    used = [tap for tap in used if tap not in returned]
     counted = path.passes
     place = {one: k for k, one in enumerate(counted)}
     return Seen(
@@ -48,6 +50,14 @@ def seen_by(
         untapped={place[one]: one.untapped for one in counted if one.untapped},
         coupled=coupled,
         not_read=tuple(not_read),
+        returned=len(returned),
+    )
+
+
+def _only_returned(tap: Tap) -> bool:
+    """Tell whether `torch.autograd.grad` alone came by, as when a pipeline tries its shapes out."""
+    return bool(tap.readings) and all(
+        one.task is not None and not one.added for one in tap.readings
     )
 
 

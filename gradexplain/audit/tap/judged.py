@@ -228,12 +228,24 @@ def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[
     }
     if beside:
         yield note("untapped path", name=next(iter(beside.values())))
-    same = alike(everyone)
-    if same:
-        yield note("same data", one=same[0], other=same[1])
+    yield from _about_ranks(everyone)
     coupled = [name for one in everyone for name in one.coupled]
     if coupled and len(rows) > 1:
         yield note("coupled", name=coupled[0])
+
+
+def _about_ranks(everyone: Sequence[Seen]) -> Iterator[Note]:
+    """Yield what was taken for granted of the ranks, and of losses that only some of them try."""
+    ranks, losses = len(everyone[0].replicas), everyone[0].losses_on
+    if ranks > 1:
+        kind = "replicas" if losses == ranks else "stages"
+        yield note(kind, ranks=ranks, losses=losses)
+    same = alike(everyone)
+    if same:
+        yield note("same data", one=same[0], other=same[1])
+    returned = sum(one.returned for one in everyone)
+    if returned:
+        yield note("only returned", losses=returned)
 
 
 def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:

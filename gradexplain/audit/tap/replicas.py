@@ -57,7 +57,7 @@ def _together(members: Mapping[int, Seen], place: Mapping[int, int]) -> Seen:
     steps = zip(*(one.steps for one in members.values()), strict=True)
     coupled = tuple(dict.fromkeys(name for one in members.values() for name in one.coupled))
     stacked = tuple(_stacked(each, main, place) for each in steps)
-    return replace(first, steps=stacked, coupled=coupled, replicas=())
+    return replace(first, steps=stacked, coupled=coupled, losses_on=len(with_losses))
 
 
 def _check_same(members: Mapping[int, Seen], one: int, other: int) -> None:

@@ -66,4 +66,6 @@ class Seen:
     untapped: Mapping[int, str]  # a parameter that a pass reached without passing a tap
     coupled: tuple[str, ...] = ()  # layers that couple the examples of a batch
     not_read: tuple[str, ...] = ()  # what could not be read, and why
+    returned: int = 0  # losses left out, whose gradients `torch.autograd.grad` only returned
     replicas: tuple[int, ...] = ()  # the ranks that work on the same micro-batches; () for itself
+    losses_on: int = 1  # how many of them have a loss

@@ -174,6 +174,8 @@ SENTENCES: dict[str, str] = {
     "as × {factor}: by different factors, so their parts no longer weigh alike.",
     "never back": "No gradient came back to {parts}: no backward pass reached them.",
     "empty": "Micro-batches without targets, left out: {batches}.",
+    "only returned": "Tapped losses, left out, whose gradients torch.autograd.grad returned and "
+    "nothing added up: {losses}.",
     "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about what "
     "sending it in half precision leaves.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
@@ -183,6 +185,10 @@ SENTENCES: dict[str, str] = {
     "expected factor": "A was divided by the factor it is meant to have, {factor}.",
     "shards": "Each of {workers} workers holds a shard of the gradient; the shards were put "
     "together.",
+    "replicas": "{ranks} ranks each hold one model together, as you say. All {losses} have the "
+    "same losses, which count once.",
+    "stages": "{ranks} ranks each hold one model together, as you say. Of them {losses} have "
+    "losses, which count once.",
     "same data": "The losses of workers {one} and {other} are equal, digit by digit. If these "
     "ranks hold one model together, count their targets once: watch(..., replicas=...). If not, "
     "they train on the same micro-batches.",
