@@ -191,6 +191,15 @@ class Step:
     def _end(self, one: Pass) -> None:
         self._readers.end(one)
 
+    def clipped(self, weights: Sequence[Tensor], factor: Tensor) -> None:
+        """Say that the gradients of these parameters were just clipped by a factor.
+
+        Args:
+            weights: the parameters.
+            factor: what their gradients were multiplied by, a scalar.
+        """
+        self._path.clipped(weights, factor)
+
     def _own(self) -> Seen:
         return replace(self._seen(), replicas=self._peers)
 

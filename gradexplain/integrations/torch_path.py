@@ -183,15 +183,17 @@ class Path:
     def _record(self, optimizer: Any, names: Sequence[str]) -> Handed:  # noqa: ANN401 - any optimizer
         # A scaler leaves the division to fused optimizers, and tells them the scale.
         scale = getattr(optimizer, "grad_scale", None)
+        gradient = getattr(optimizer, "gradient", None)  # of one that keeps them elsewhere
         handed = Handed(
-            type(optimizer).__name__,
+            getattr(optimizer, "name", type(optimizer).__name__),
             tuple(names),
             tuple(self._passes.counted),
             clips={name: self._clips[name] for name in names if name in self._clips},
             cut=frozenset(self._cut.intersection(names)),
         )
         for name in names:
-            sketch = self._sketched(name, self.parameters[name].grad)
+            weight = self.parameters[name]
+            sketch = self._sketched(name, weight.grad if gradient is None else gradient(weight))
             if sketch is not None:
                 handed.sketches[name] = sketch if scale is None else sketch / scale
         self.handed.append(handed)
