@@ -1,5 +1,6 @@
 """Ranks that hold one model together count as one worker, and shards make one gradient."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +26,7 @@ def without_losses(seen: Seen, prefix: str) -> Seen:
     return replace(changed, taps=(), not_read=("it has no loss",), untapped={0: "x"})
 
 
-def shards_of(everyone: list[Seen], holders: list[tuple[int, ...]]) -> list[Seen]:
+def shards_of(everyone: list[Seen], holders: Sequence[tuple[int, ...]]) -> list[Seen]:
     """Give each worker its shard: some columns of what the optimizers are handed."""
     found = []
     for rank, (one, own) in enumerate(zip(everyone, holders, strict=True)):

@@ -1,13 +1,9 @@
 """Shards, pipelines and replicas: all loops in one spawn for each number of processes."""
 
-import json
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
 from field import loops_replicas, loops_sharded
@@ -15,11 +11,10 @@ from field.loops import BATCHES, COUNTS, Loop, adam, tokens
 from field.loops_replicas import in_parts, piped, share_of_all
 from field.loops_workers import mine
 from field.tiny import mean_loss, targets_in
-from field.workers import leave, meet
+from field.workers import Told, check_loops, said, said_of, told_by
 from gradexplain import Report
 from gradexplain.integrations.torch import watch
 
-Told = dict[str, Any]
 APART = {**loops_sharded.APART, **loops_replicas.LOOPS}
 LOOPS: dict[int, dict[str, Loop]] = {
     1: loops_sharded.LOOPS,
@@ -76,76 +71,41 @@ ODD: tuple[Callable[[], Report], ...] = (
 )
 
 
-def said(run: Callable[[], Report]) -> Told:
-    try:
-        report = run()
-    except (ValueError, RuntimeError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
-    return {"ok": report.ok, "verdict": report.verdict, "text": " ".join(str(report).split())}
-
-
-def _begin(rank: int, folder: str, number: int) -> None:
-    meet(folder, rank, number)
-    found = {
-        f"{name}, {'right' if right else 'wrong'}": said(lambda: loop.run(right=right))  # noqa: B023 - called at once
-        for name, loop in LOOPS[number].items()
-        for right in (True, False)
-    }
-    if number > 1:
-        found |= {run.__name__: said(run) for run in ODD}
-    Path(folder, f"{rank}.json").write_text(json.dumps(found), encoding="utf-8")
-    leave()
-
-
-@pytest.fixture(scope="module", params=LOOPS)
-def number(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
+def work(number: int) -> dict[str, Told]:
+    odd = {run.__name__: said(run) for run in ODD} if number > 1 else {}
+    return {"loops": said_of(LOOPS[number]), "odd": odd}
 
 
 @pytest.fixture(scope="module")
-def told(number: int) -> list[dict[str, Told]]:
-    """Return what each of so many processes was told of all loops."""
-    with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_begin, args=(folder, number), nprocs=number)
-        files = [Path(folder, f"{rank}.json") for rank in range(number)]
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+def told() -> list[dict[str, Told]]:
+    return told_by(2, work)
 
 
-def test_every_loop_reads_as_it_is(number: int, told: list[dict[str, Told]]) -> None:
-    for name, loop in LOOPS[number].items():
-        right, wrong = (told[0][f"{name}, {which}"] for which in ("right", "wrong"))
-        assert right.get("ok") is True, (name, right)
-        assert wrong.get("ok") is False, (name, wrong)
-        assert wrong["verdict"] == loop.verdict, (name, wrong)
-        assert loop.words in wrong["text"], (name, wrong)
+def test_loops_of_one_process_read_as_they_are() -> None:
+    told = told_by(1, work)
+    assert len(told[0]["loops"]) == len(LOOPS[1])
+    check_loops([each["loops"] for each in told])
 
 
-def test_every_rank_is_told_the_same(told: list[dict[str, Told]]) -> None:
-    verdicts = [{name: one.get("verdict") for name, one in each.items()} for each in told]
-    assert all(one == verdicts[0] for one in verdicts)
+def test_loops_of_two_processes_read_as_they_are(told: list[dict[str, Told]]) -> None:
+    assert len(told[0]["loops"]) == len(LOOPS[2])
+    check_loops([each["loops"] for each in told])
 
 
-def test_what_is_said_of_ranks_is_checked(number: int, told: list[dict[str, Told]]) -> None:
-    if number == 1:
-        return  # one rank has no others
-    for each in told:
-        assert (
-            "ranks with data of their own are no replicas"
-            in (each["own_data_called_the_same"]["error"])
-        )
-        assert "replicas=2, not 1, if" in each["tensor_parallel_and_not_said"]["error"]
-        assert "if they hold one model together" in each["a_pipeline_and_not_said"]["error"]
-    same = told[0]["the_same_data_on_both"]
-    assert same["ok"] is True
-    assert "workers 0 and 1 are equal, digit by digit" in same["text"]
+def test_what_is_said_of_ranks_is_checked(told: list[dict[str, Told]]) -> None:
+    for odd in (each["odd"] for each in told):
+        error = odd["own_data_called_the_same"]["error"]
+        assert "ranks with data of their own are no replicas" in error
+        assert "replicas=2, not 1, if" in odd["tensor_parallel_and_not_said"]["error"]
+        assert "if they hold one model together" in odd["a_pipeline_and_not_said"]["error"]
+        assert odd["the_same_data_on_both"]["ok"] is True
+    same = told[0]["odd"]["the_same_data_on_both"]["text"]
+    assert "workers 0 and 1 are equal, digit by digit" in same
 
 
-def test_a_sharded_path_is_followed_or_said_not_to_be(
-    number: int, told: list[dict[str, Told]]
-) -> None:
-    if number == 1:
-        return
-    assert told[0]["after_an_evaluation"]["ok"] is True
-    plain = told[0]["path_not_asked_for"]
+def test_a_sharded_path_is_followed_or_said_not_to_be(told: list[dict[str, Told]]) -> None:
+    odd = told[0]["odd"]
+    assert odd["after_an_evaluation"]["ok"] is True
+    plain = odd["path_not_asked_for"]
     assert plain["ok"] is True
     assert "(path=False): an average over 2 workers is assumed." in plain["text"]
