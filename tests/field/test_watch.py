@@ -277,15 +277,37 @@ def test_parameters_of_several_types_are_followed(model: Any) -> None:
     assert plain(model, adam(model), lambda loss, n: loss * n / N).ok is True
 
 
-def test_sharded_parameters_are_refused_with_the_way_out() -> None:
-    class DTensor(nn.Parameter):
+def test_flattened_parameters_are_refused_with_the_way_out() -> None:
+    class FullyShardedDataParallel(nn.Linear):
         pass
 
-    model = nn.Linear(2, 2)
-    model.weight = DTensor(torch.zeros(2, 2))
-    said = r"sharded \(DTensor, Parameter\): let each worker sketch"
-    with pytest.raises(ValueError, match=said), watch(model):
+    said = r"FullyShardedDataParallel \(FSDP1\) flattens them: let each worker sketch its shards"
+    with pytest.raises(ValueError, match=said), watch(FullyShardedDataParallel(2, 2)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("replicas", "said"),
+    [
+        (2, "replicas must be at least 1 and divide the number of ranks, 1, not 2"),
+        (0, "not 0"),
+        (True, "replicas must be a number or a process group, not bool"),
+        ("all", "replicas must be a number or a process group, not str"),
+    ],
+)
+def test_replicas_must_divide_the_ranks(model: Any, replicas: Any, said: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=said), watch(model, replicas=replicas):
+        pass
+
+
+def test_a_loss_that_is_differentiated_and_never_added_is_left_out(watched: Any) -> None:
+    step, model, optimizer = watched
+    tried = step.tap(mean_loss(model, BATCHES[0]), targets=COUNTS[0])
+    torch.autograd.grad(tried, list(model.parameters()))
+    whole_step(step, model, optimizer)
+    report = step.report()
+    assert report.ok is True
+    assert "returned and nothing added up: 1." in " ".join(str(report).split())
 
 
 def test_evaluation_inside_the_window_is_left_alone(watched: Any) -> None:
