@@ -43,28 +43,30 @@ def watch_engine(engine: Any, **options: Any) -> Iterator[Step]:  # noqa: ANN401
         raise TypeError(f"engine must be DeepSpeed's, not {type(engine).__name__}")
     weights = [weight for weight in engine.module.parameters() if weight.requires_grad]
     if isinstance(optimizer, torch.optim.Optimizer):  # stage 0: the gradients are whole
-        with (
-            watch(engine.module, optimizer, **options) as step,
-            _replaced(engine, "clip_fp32_gradients", lambda own: _clipping(own, weights, step)),
-        ):
-            yield step
+        with watch(engine.module, optimizer, **options) as step:
+            clip = _clipping(engine.clip_fp32_gradients, weights, step)
+            with _replaced(engine, "clip_fp32_gradients", clip):
+                yield step
         return
     whole = Whole(optimizer, weights)
     with (
-        _replaced(optimizer, "step", lambda _: whole.stepped),
+        _replaced(optimizer, "step", whole.stepped),
         watch(engine.module, whole, **options) as step,
     ):
         yield step
 
 
 @contextlib.contextmanager
-def _replaced(owner: Any, name: str, changed: Callable[[Any], Any]) -> Iterator[None]:  # noqa: ANN401 - DeepSpeed's
-    """Change a method of one object, and change it back."""
-    setattr(owner, name, changed(getattr(owner, name)))
+def _replaced(owner: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:  # noqa: ANN401 - DeepSpeed's
+    """Replace a method of one object, and put back what was there."""
+    before = vars(owner).get(name)
+    setattr(owner, name, method)
     try:
         yield
     finally:
         delattr(owner, name)
+        if before is not None:
+            setattr(owner, name, before)
 
 
 def _clipping(own: Callable[[], None], weights: Sequence[Tensor], step: Step) -> Callable[[], None]:
@@ -79,7 +81,7 @@ def _clipping(own: Callable[[], None], weights: Sequence[Tensor], step: Step) ->
         own()
         factor = norm() / before
         if factor < 1 - _ROUNDED:
-            step.clipped(weights, factor)
+            step._path.clipped(weights, factor)  # noqa: SLF001 - this package's own
 
     return clip
 
@@ -89,7 +91,7 @@ class Whole:
 
     def __init__(self, optimizer: Any, weights: Sequence[Tensor]) -> None:  # noqa: ANN401 - DeepSpeed's
         """Remember its own step."""
-        self.name = type(optimizer).__name__
+        self.shown_as = type(optimizer).__name__
         self.param_groups = [{"params": list(weights)}]
         self._optimizer, self._step = optimizer, optimizer.step
 
@@ -98,7 +100,7 @@ class Whole:
         """The loss scale, which is in the gradients until the step."""
         return float(getattr(self._optimizer, "loss_scale", None) or 1.0)
 
-    def gradient(self, weight: Tensor) -> Tensor | None:
+    def whole_gradient(self, weight: Tensor) -> Tensor | None:
         """Return the gradient that the workers' shards make together; all of them call it."""
         found = safe_get_full_grad(weight)
         return None if found is None else found.detach()

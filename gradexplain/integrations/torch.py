@@ -56,8 +56,8 @@ def watch(
     """Watch one accumulation step, from its first forward pass to its optimizer's step.
 
     Under `torch.distributed` each worker runs the same lines. Parameters that `fully_shard` (FSDP2)
-    shards are followed, too. Of a step with two passes over the
-    same batch, such as SAM's, tap the losses of the pass whose gradients the optimizer gets.
+    shards are followed, too. Of a step with two passes over the same batch, such as SAM's, tap the
+    losses of the pass whose gradients the optimizer gets.
 
     Args:
         model: the module whose parameters are trained, or several.
@@ -190,15 +190,6 @@ class Step:
 
     def _end(self, one: Pass) -> None:
         self._readers.end(one)
-
-    def clipped(self, weights: Sequence[Tensor], factor: Tensor) -> None:
-        """Say that the gradients of these parameters were just clipped by a factor.
-
-        Args:
-            weights: the parameters.
-            factor: what their gradients were multiplied by, a scalar.
-        """
-        self._path.clipped(weights, factor)
 
     def _own(self) -> Seen:
         return replace(self._seen(), replicas=self._peers)

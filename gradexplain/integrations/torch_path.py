@@ -183,9 +183,9 @@ class Path:
     def _record(self, optimizer: Any, names: Sequence[str]) -> Handed:  # noqa: ANN401 - any optimizer
         # A scaler leaves the division to fused optimizers, and tells them the scale.
         scale = getattr(optimizer, "grad_scale", None)
-        gradient = getattr(optimizer, "gradient", None)  # of one that keeps them elsewhere
+        gradient = getattr(optimizer, "whole_gradient", None)  # of one that keeps them elsewhere
         handed = Handed(
-            getattr(optimizer, "name", type(optimizer).__name__),
+            getattr(optimizer, "shown_as", type(optimizer).__name__),
             tuple(names),
             tuple(self._passes.counted),
             clips={name: self._clips[name] for name in names if name in self._clips},
