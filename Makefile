@@ -68,10 +68,11 @@ build: $(READY) ## write the site to site/, any warning an error
 browser: build ## test the built site in Chromium, every page and every figure
 	$(RUN) -m pytest tests/browser
 
-check: $(READY) ## lint, types, workflows
+check: $(READY) ## lint, the types of Python and JavaScript, workflows
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno check --quiet docs/assets/*.js docs/assets/figures/*.js
 	$(BIN)/zizmor --offline --quiet --pedantic .github
 
 # Plain Python, and Debian's Coq: apt-get install coq libcoq-coquelicot

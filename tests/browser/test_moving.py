@@ -41,7 +41,7 @@ def test_every_number_is_pythons(opened: Opened, home: str, case: Case, hand: st
     watch, positions = Watch(figure.page, home), 0
     while positions < POSITIONS:
         before = figure.state
-        expected = (case.by_pointer if hand == "pointer" else case.by_keys)(figure, rng)
+        expected = (case.hands.by_pointer if hand == "pointer" else case.hands.by_keys)(figure, rng)
         assert same(figure.state, expected, case.tremble), f"{figure.state}, not {expected}"
         assert wrong_numbers(figure, case) == []
         assert figure_texts(figure.page) == []
@@ -52,7 +52,7 @@ def test_every_number_is_pythons(opened: Opened, home: str, case: Case, hand: st
 @pytest.mark.parametrize(
     ("case", "right", "planted"),
     [
-        *[(case, "/ values.length", "/ (values.length + 0.1)") for case in CASES],
+        *[(case, *case.planted) for case in CASES],
         (CASES[0], '"−"', '"-"'),
         (CASES[0], "signed(", "signed(1 + "),
     ],
@@ -104,7 +104,7 @@ def test_its_coming_to_life_moves_nothing_on_the_page(blank: Blank, home: str, c
 def test_the_address_holds_its_state(opened: Opened, home: str, case: Case) -> None:
     figure, rng = opened(case, "?other=1#figure"), np.random.default_rng(1)
     while figure.state == read(figure.start):
-        case.by_keys(figure, rng)
+        case.hands.by_keys(figure, rng)
     state, texts = figure.state, figure.texts
     words = ",".join(figure.words)
     expect(figure.page).to_have_url(f"{home}{case.address}?other=1&{case.name}={words}#figure")
@@ -180,7 +180,7 @@ def test_what_comes_of_a_move_is_announced(opened: Opened, case: Case) -> None:
     assert all(handle.get_attribute("aria-label") for handle in handles)
     assert figure.page.locator(f"{figure.tag} output").text_content() == ""
     while figure.state == read(figure.start):
-        case.by_keys(figure, rng)
+        case.hands.by_keys(figure, rng)
     assert [handle.get_attribute("aria-valuetext") for handle in handles] != told
     for handle in handles:
         named = [handle.get_attribute(f"aria-value{end}") for end in ("min", "now", "max")]
