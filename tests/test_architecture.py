@@ -231,25 +231,6 @@ def test_the_builder_s_imports_are_held_too(module: str, line: str, said: str) -
     assert [fault for fault in faults(modules) if said in fault], faults(modules)
 
 
-@pytest.mark.parametrize(
-    ("module", "line"),
-    [
-        ("gradexplain.audit.tell.report", "import numpy as np\nfrom jaxtyping import Float"),
-        (
-            "gradexplain.audit.tell.report",
-            "def plot():\n    from gradexplain.plotting import house",
-        ),
-        ("gradexplain.ledger", "from gradexplain.gradients import batch_gradient"),
-        ("gradexplain.integrations.torch", "import torch\nfrom gradexplain.audit import Report"),
-        ("sitebuild.figures.chord", "import matplotlib.figure"),
-    ],
-)
-def test_an_import_along_the_arrows_passes(module: str, line: str) -> None:
-    modules = sources()
-    modules[module] += "\n" + line
-    assert faults(modules) == []
-
-
 def test_a_loop_is_noticed_though_every_arrow_is_allowed() -> None:
     modules = sources()
     modules["sitebuild.figures.chord"] += "\nimport sitebuild.figures.circle"

@@ -205,16 +205,3 @@ def test_a_finger_moves_it_sideways_and_scrolls_the_page_up(opened: Opened, case
     else:
         assert figure.state != moved
         assert figure.page.evaluate("scrollY") == scrolled
-
-
-@every_figure
-def test_who_wants_no_motion_gets_none(opened: Opened, case: Case) -> None:
-    assert opened(case, reduced_motion="reduce").page.evaluate(LONGEST_GLIDE) == 0
-
-
-def test_who_does_not_mind_sees_the_errors_glide(opened: Opened) -> None:
-    assert opened(CASES[0]).page.evaluate(LONGEST_GLIDE) > 0
-
-
-LONGEST_GLIDE = """() => Math.max(...[...document.querySelectorAll(".gx-moving *")].map(
-    part => parseFloat(getComputedStyle(part).transitionDuration)))"""
