@@ -302,83 +302,42 @@ def test_networks_of_lists_that_differ(lengths: tuple[int, int, int], message: s
     )
 
 
-W32, W12, B3, B1 = np.ones((3, 2)), np.ones((1, 2)), np.ones(3), np.ones(1)
+W32, W13, W12, B3, B1 = np.ones((3, 2)), np.ones((1, 3)), np.ones((1, 2)), np.ones(3), np.ones(1)
+F4 = np.float32
 
 
 @pytest.mark.parametrize(
-    ("weights", "biases", "activations", "message"),
+    ("weights", "biases", "message"),
     [
-        ([W32, W12], [B3, B1], [tanh, tanh], "weights[1] must have shape (outputs, 3), not (1, 2)"),
-        ([B3], [B3], [tanh], "weights[0] must have shape (outputs, inputs), not (3,)"),
-        ([W32], [B1], [tanh], "biases[0] must have shape (3,), not (1,)"),
+        ([W32, W12], [B3, B1], "weights[1] must have shape (outputs, 3), not (1, 2)"),
+        ([B3], [B3], "weights[0] must have shape (outputs, inputs), not (3,)"),
+        ([W32], [B1], "biases[0] must have shape (3,), not (1,)"),
+        ([W32, W13], [B3, B3], "biases[1] must have shape (1,), not (3,)"),
+        ([W32], [B3[:, None]], "biases[0] must have shape (3,), not (3, 1)"),
+        ([[[1.0]]], [B1], "weights[0] must be a NumPy array of float32 or float64, not list"),
+        ([W12], [[1.0]], "biases[0] must be a NumPy array of float32 or float64, not list"),
+        ([W12.astype(int)], [B1], "weights[0] must be of dtype float32 or float64, not int64"),
+        ([W12], [B1.astype("f2")], "biases[0] must be of dtype float32 or float64, not float16"),
+        ([W12], [F4(B1)], "biases[0] must be float64 like weights[0], not float32"),
+        ([W32, F4(W13)], [B3, B1], "weights[1] must be float64 like weights[0], not float32"),
         (
-            [W32, np.ones((1, 3))],
-            [B3, B3],
-            [tanh, tanh],
-            "biases[1] must have shape (1,), not (3,)",
-        ),
-        ([W32], [B3[:, None]], [tanh], "biases[0] must have shape (3,), not (3, 1)"),
-        (
-            [[[1.0]]],
-            [B1],
-            [tanh],
-            "weights[0] must be a NumPy array of float32 or float64, not list",
-        ),
-        ([W12], [[1.0]], [tanh], "biases[0] must be a NumPy array of float32 or float64, not list"),
-        (
-            [W12.astype(int)],
-            [B1],
-            [tanh],
-            "weights[0] must be of dtype float32 or float64, not int64",
-        ),
-        (
-            [W12],
-            [B1.astype(np.float16)],
-            [tanh],
-            "biases[0] must be of dtype float32 or float64, not float16",
-        ),
-        (
-            [W12],
-            [B1.astype(np.float32)],
-            [tanh],
-            "biases[0] must be float64 like weights[0], not float32",
-        ),
-        (
-            [W12, np.ones((1, 1), np.float32)],
-            [B1, B1],
-            [tanh, tanh],
-            "weights[1] must be float64 like weights[0], not float32",
-        ),
-        (
-            [W12.astype(np.float32), np.ones((1, 1), np.float32)],
-            [B1.astype(np.float32), B1],
-            [tanh, tanh],
+            [F4(W32), F4(W13)],
+            [F4(B3), B1],
             "biases[1] must be float32 like weights[0], not float64",
         ),
-        ([W32[:, :0]], [B3], [tanh], "weights[0] must not be empty, but its shape is (3, 0)"),
-        (
-            [W32, np.full((1, 3), np.nan)],
-            [B3, B1],
-            [tanh, tanh],
-            "weights[1] must be finite, but weights[1][0, 0] is nan",
-        ),
-        (
-            [W32],
-            [np.array([0, 0, np.inf])],
-            [tanh],
-            "biases[0] must be finite, but biases[0][2] is inf",
-        ),
-        ([W12], [B1], [np.tanh], "activations[0] must be an Activation, not ufunc"),
-        (
-            [W32, np.ones((1, 3))],
-            [B3, B1],
-            [tanh, "relu"],
-            "activations[1] must be an Activation, not str",
-        ),
+        ([W32[:, :0]], [B3], "weights[0] must not be empty, but its shape is (3, 0)"),
+        ([W32, np.nan * W13], [B3, B1], "weights[1] must be finite, but weights[1][0, 0] is nan"),
+        ([W32], [np.inf * B3], "biases[0] must be finite, but biases[0][0] is inf"),
     ],
 )
-def test_networks(weights: Any, biases: Any, activations: Any, message: str) -> None:
-    _refused(message, MLP, weights, biases, activations)
+def test_networks(weights: Any, biases: Any, message: str) -> None:
+    _refused(message, MLP, weights, biases, [tanh] * len(weights))
+
+
+@pytest.mark.parametrize(("activation", "given"), [(np.tanh, "ufunc"), ("relu", "str")])
+def test_activations_of_a_network(activation: Any, given: str) -> None:
+    message = f"activations[1] must be an Activation, not {given}"
+    _refused(message, MLP, [W32, W13], [B3, B1], [tanh, activation])
 
 
 @pytest.mark.parametrize(
