@@ -5,6 +5,7 @@ proved (`make prove`), so what is run of them are the counter-examples.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_the_gradient_is_linear_if_no_loss_reads_another_example() -> None:
             a = np.tanh(t * x)
             return (y - (a - center(a))) ** 2
 
-        alone = [slope(lambda t, i=i: losses(t, x[i], y[i]), theta) for i in range(3)]
+        alone = [slope(partial(losses, x=x[i], y=y[i]), theta) for i in range(3)]
         return float(abs(slope(lambda t: losses(t).mean(), theta) - np.mean(alone)))
 
     assert miss(lambda _: 0) < 1e-15

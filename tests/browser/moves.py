@@ -132,13 +132,13 @@ class Moved:
 
 
 class Hands(Protocol):
-    """How a figure is moved; both return the state that it must then be in."""
+    """How a figure is moved."""
 
-    def by_pointer(self, figure: Moved, rng: Generator) -> State:
-        """Drag one of its handles somewhere."""
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Press this key on one of its handles, or drag it if there is none.
 
-    def by_keys(self, figure: Moved, rng: Generator) -> State:
-        """Press one of the keys on one of its handles."""
+        Return the state that it must then be in.
+        """
 
 
 @dataclass(frozen=True)
@@ -203,17 +203,15 @@ class Slider:
     step: float
     up: bool = False
 
-    def by_pointer(self, figure: Moved, rng: Generator) -> State:
-        """Drag it."""
-        aim = near(rng, self.limits)
-        figure.drag(0, figure.place(self.axes, *((1, aim) if self.up else (aim, 0))))
-        return [within(aim, self.limits)]
-
-    def by_keys(self, figure: Moved, rng: Generator) -> State:
-        """Step it."""
-        [value], key = figure.state, pick(rng, [*STEPS])
-        figure.press(0, key)
-        return [round(within(float(value) + self.step * STEPS[key], self.limits), 2)]
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Step or drag it."""
+        if key:
+            aim = float(figure.state[0]) + self.step * STEPS[key]
+            figure.press(0, key)
+        else:
+            aim = near(rng, self.limits)
+            figure.drag(0, figure.place(self.axes, *((1, aim) if self.up else (aim, 0))))
+        return [round(within(aim, self.limits), 2)]
 
 
 @dataclass(frozen=True)
@@ -223,23 +221,16 @@ class Points:
     limits: tuple[Range, Range]
     step: float
 
-    def by_pointer(self, figure: Moved, rng: Generator) -> State:
-        """Drag one of them."""
-        before, point = figure.state, int(rng.integers(len(figure.state) // 2))
-        aim = near(rng, self.limits[0]), near(rng, self.limits[1])
-        figure.drag(point, figure.place("plane", *aim))
-        return self._put(before, point, aim)
-
-    def by_keys(self, figure: Moved, rng: Generator) -> State:
-        """Step one of them, up with the keys that go up."""
-        before, point = figure.state, int(rng.integers(len(figure.state) // 2))
-        key, (x, y) = pick(rng, [*STEPS]), map(float, before[2 * point : 2 * point + 2])
-        figure.press(point, key)
-        if key in {"ArrowUp", "ArrowDown", "PageUp", "PageDown"}:
-            return self._put(before, point, (x, y + self.step * STEPS[key]))
-        return self._put(before, point, (x + self.step * STEPS[key], y))
-
-    def _put(self, state: State, point: int, to: tuple[float, float]) -> State:
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Step or drag one of them, up with the keys that go up."""
+        state, point = figure.state, int(rng.integers(len(figure.state) // 2))
+        to = [*map(float, state[2 * point : 2 * point + 2])]
+        if key:
+            to[key in {"ArrowUp", "ArrowDown", "PageUp", "PageDown"}] += self.step * STEPS[key]
+            figure.press(point, key)
+        else:
+            to = [near(rng, limits) for limits in self.limits]
+            figure.drag(point, figure.place("plane", *to))
         limited = [within(value, limits) for value, limits in zip(to, self.limits, strict=True)]
         return [*state[: 2 * point], *limited, *state[2 * point + 2 :]]
 
@@ -247,68 +238,55 @@ class Points:
 class Errors:
     """The four errors of the pairing, which trade places."""
 
-    def by_pointer(self, figure: Moved, rng: Generator) -> State:
-        """Drag one onto another."""
-        order, handle, place = figure.state, int(rng.integers(4)), int(rng.integers(4))
-        figure.drag(handle, figure.place("traded-errors", place + rng.uniform(-0.3, 0.3), 1))
-        return self._traded(order, 3 - handle, place)
-
-    def by_keys(self, figure: Moved, rng: Generator) -> State:
-        """Step one."""
-        order, handle, key = figure.state, int(rng.integers(4)), pick(rng, [*STEPS])
-        figure.press(handle, key)
-        place = within(order.index(3 - handle) + STEPS[key], (0, 3))
-        return self._traded(order, 3 - handle, int(place))
-
-    def _traded(self, order: State, error: int, place: int) -> State:
-        traded, before = list(order), order.index(error)
-        traded[before], traded[place] = traded[place], traded[before]
-        return traded
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Step one, or drag it onto another."""
+        order, error = figure.state, int(rng.integers(4))
+        before = order.index(error)
+        if key:
+            place = int(within(before + STEPS[key], (0, 3)))
+            figure.press(3 - error, key)
+        else:
+            place = int(rng.integers(4))
+            aim = figure.place("traded-errors", place + rng.uniform(-0.3, 0.3), 1)
+            figure.drag(3 - error, aim)
+        order[before], order[place] = order[place], order[before]
+        return order
 
 
 class Inputs:
     """The two inputs of the chord, and the activation that is chosen."""
 
-    def by_pointer(self, figure: Moved, rng: Generator) -> State:
-        """Choose an activation now and then, and drag one input."""
-        state = figure.state
-        if rng.random() < 0.3:
-            state[2] = pick(rng, [*chord.NAMES])
-            figure.page.locator(f"gx-chord button[value=',,{state[2]}']").click()
-        handle, x = int(rng.integers(2)), near(rng, (-4, 4))
-        figure.drag(handle, figure.place("whole", x, 0.1))
-        return self._put(state, handle, x)
-
-    def by_keys(self, figure: Moved, rng: Generator) -> State:
-        """Step one input."""
-        state, handle, key = figure.state, int(rng.integers(2)), pick(rng, [*STEPS])
-        figure.press(handle, key)
-        return self._put(state, handle, float(state[handle]) + STEPS[key] / 10)
-
-    def _put(self, state: State, handle: int, x: float) -> State:
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Step one input; or choose an activation now and then, and drag one input."""
+        state, handle = figure.state, int(rng.integers(2))
+        if key:
+            aim = float(state[handle]) + STEPS[key] / 10
+            figure.press(handle, key)
+        else:
+            if rng.random() < 0.3:
+                state[2] = pick(rng, [*chord.NAMES])
+                figure.page.locator(f"gx-chord button[value=',,{state[2]}']").click()
+            aim = near(rng, (-4, 4))
+            figure.drag(handle, figure.place("whole", aim, 0.1))
         left, right = map(float, state[:2])
-        if handle:
-            return [left, within(x, (left + 0.1, 4)), state[2]]
-        return [within(x, (-4, right - 0.1)), right, state[2]]
+        state[handle] = within(aim, (left + 0.1, 4) if handle else (-4, right - 0.1))
+        return state
 
 
 class Counts:
     """The four counts of the loop, and what is chosen below them."""
 
-    def by_pointer(self, figure: Moved, rng: Generator) -> State:
-        """Choose something, and drag one count."""
-        state, row, count = self._chosen(figure, rng), int(rng.integers(4)), near(rng, loop.LIMITS)
-        figure.drag(row, figure.place("counts", count, row + 0.7))
-        return self._put(state, row, count)
-
-    def by_keys(self, figure: Moved, rng: Generator) -> State:
-        """Choose something, and step one count."""
-        state, row, key = self._chosen(figure, rng), int(rng.integers(4)), pick(rng, [*STEPS])
-        figure.press(row, key)
-        return self._put(state, row, float(state[row]) + STEPS[key])
-
-    def _put(self, state: State, row: int, count: float) -> State:
-        return [*state[:row], within(count, loop.LIMITS), *state[row + 1 :]]
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Choose something, and step or drag one count."""
+        state, row = self._chosen(figure, rng), int(rng.integers(4))
+        if key:
+            aim = float(state[row]) + STEPS[key]
+            figure.press(row, key)
+        else:
+            aim = near(rng, loop.LIMITS)
+            figure.drag(row, figure.place("counts", aim, row + 0.7))
+        state[row] = within(aim, loop.LIMITS)
+        return state
 
     def _chosen(self, figure: Moved, rng: Generator) -> State:
         """Choose something with one of the buttons that set a part of the state."""

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from browser.checks import Watch, figure_texts
-from browser.moves import CASES, Case, Moved, read, same
+from browser.moves import CASES, STEPS, Case, Moved, pick, read, same
 
 Blank = Callable[..., Page]
 Opened = Callable[..., Moved]
@@ -41,7 +41,8 @@ def test_every_number_is_pythons(opened: Opened, home: str, case: Case, hand: st
     watch, positions = Watch(figure.page, home), 0
     while positions < POSITIONS:
         before = figure.state
-        expected = (case.hands.by_pointer if hand == "pointer" else case.hands.by_keys)(figure, rng)
+        key = "" if hand == "pointer" else pick(rng, [*STEPS])
+        expected = case.hands.move(figure, rng, key)
         assert same(figure.state, expected, case.tremble), f"{figure.state}, not {expected}"
         assert wrong_numbers(figure, case) == []
         assert figure_texts(figure.page) == []
@@ -104,7 +105,7 @@ def test_its_coming_to_life_moves_nothing_on_the_page(blank: Blank, home: str, c
 def test_the_address_holds_its_state(opened: Opened, home: str, case: Case) -> None:
     figure, rng = opened(case, "?other=1#figure"), np.random.default_rng(1)
     while figure.state == read(figure.start):
-        case.hands.by_keys(figure, rng)
+        case.hands.move(figure, rng, pick(rng, [*STEPS]))
     state, texts = figure.state, figure.texts
     words = ",".join(figure.words)
     expect(figure.page).to_have_url(f"{home}{case.address}?other=1&{case.name}={words}#figure")
@@ -180,7 +181,7 @@ def test_what_comes_of_a_move_is_announced(opened: Opened, case: Case) -> None:
     assert all(handle.get_attribute("aria-label") for handle in handles)
     assert figure.page.locator(f"{figure.tag} output").text_content() == ""
     while figure.state == read(figure.start):
-        case.hands.by_keys(figure, rng)
+        case.hands.move(figure, rng, pick(rng, [*STEPS]))
     assert [handle.get_attribute("aria-valuetext") for handle in handles] != told
     for handle in handles:
         named = [handle.get_attribute(f"aria-value{end}") for end in ("min", "now", "max")]
