@@ -45,9 +45,9 @@ $(VENV)-quick/ready: pyproject.toml $(VENV)-quick/locked
 	$(VENV)-quick/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
-# No site, no drawing, no bulk fuzzing: those are in `make test`.
+# No site, no drawing, no bulk fuzzing, fewer networks drawn: all of that is in `make test`.
 quick: $(VENV)-quick/ready ## run the engine's and the audit's own tests, in an environment of few packages
-	$(VENV)-quick/$(notdir $(BIN))/python -m pytest --confcutdir=tests -q -m "not figures" \
+	HYPOTHESIS_EXAMPLES=15 $(VENV)-quick/$(notdir $(BIN))/python -m pytest --confcutdir=tests -q -m "not figures" \
 	  --deselect=tests/test_hostile_files.py::test_thousands_of_mutated_files_are_read_or_refused \
 	  tests/test_audit_*.py tests/test_hostile_files.py $(ENGINE:%=tests/test_%.py)
 
