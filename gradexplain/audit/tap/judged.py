@@ -48,20 +48,35 @@ def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool
     ways = ways_of(everyone, clipped=clipped)
     found = [_of_way(everyone, way, expect, several=len(ways) > 1) for way in ways]
     concerned = [one for one in found if one is not None]
+    if not concerned:  # nothing came back to any loss, so no optimizer has one of its own
+        concerned = [_judged(everyone, way, _rows(everyone, way), expect) for way in ways]
     return _report(everyone, concerned)
 
 
 def _of_way(everyone: Sequence[Seen], way: Way, expect: object, *, several: bool) -> Judged | None:
     """Judge what one optimizer was handed; None if no tapped loss was meant for it."""
-    rows = rows_of([one.taps for one in everyone], way.factors, way.unsure)
+    rows = _rows(everyone, way)
     terms = {row.term for row in rows if row.value != 0 or row.unread}
     if several:
         reached = {row.term for row in rows if row.back}
         rows = tuple(row for row in rows if row.term in (terms or reached))
-    if not rows:
-        return None
+    return _judged(everyone, way, rows, expect) if rows else None
+
+
+def _rows(everyone: Sequence[Seen], way: Way) -> tuple[Row, ...]:
+    return rows_of([one.taps for one in everyone], way.factors, way.unsure)
+
+
+def _judged(everyone: Sequence[Seen], way: Way, rows: tuple[Row, ...], expect: object) -> Judged:
     case = case_of(rows, expect, way.relative)
     return Judged(way, rows, case, _found(everyone, way, rows, case, expect))
+
+
+def _decided(case: Case) -> Finding:
+    """Return what the weights say; without any target there is nothing to weigh."""
+    if not len(case.expected):
+        return Finding(Verdict.AMBIGUOUS, note("no targets"))
+    return decide(case)
 
 
 def _found(
@@ -72,7 +87,7 @@ def _found(
     blind = _blind(everyone, way)
     if blind is not None:
         return blind.with_notes(_at_the_losses(everyone, way, expect), *notes)
-    said = decide(case)
+    said = _decided(case)
     if way.disagreeing:
         where = note("workers differ in", first=way.disagreeing[0], differ=len(way.disagreeing))
         claim = note("workers disagree")
@@ -189,7 +204,7 @@ def _uneven(everyone: Sequence[Seen], way: Way, said: Finding, expect: object) -
         else:
             factors = dict(zip(way.factors, stray.factors.tolist(), strict=True))
             rows = rows_of([one.taps for one in everyone], factors, way.unsure)
-            lines.append((label, decide(case_of(rows, expect, way.relative))))
+            lines.append((label, _decided(case_of(rows, expect, way.relative))))
     return Finding(Verdict.UNEVEN, note("uneven way"), parameters=tuple(lines))
 
 
@@ -197,7 +212,7 @@ def _at_the_losses(everyone: Sequence[Seen], way: Way, expect: object) -> Note:
     """Add what only the losses say, where something else decides."""
     plain = dict.fromkeys(way.factors, 1 / len(everyone))
     rows = rows_of([one.taps for one in everyone], plain, dict.fromkeys(way.factors, 0.0))
-    return note("at the losses", claim=decide(case_of(rows, expect, 0.0)).claim)
+    return note("at the losses", claim=_decided(case_of(rows, expect, 0.0)).claim)
 
 
 def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[Note]:
@@ -306,6 +321,6 @@ def _details(one: Judged) -> Iterator[str]:
     else:
         shown = ", ".join(f"× {digits(c)}" for c in factors[:8]) + (", …" if factors[8:] else "")
         yield f"From backward to {way.optimizer}, pass by pass: {shown}."
-    if any(not np.isclose(row.read, row.value, rtol=1e-9) for row in rows):
+    if any(not np.isclose(row.read, row.value, rtol=1e-9, atol=0) for row in rows):
         shown = ", ".join(digits(row.read) for row in rows[:8]) + (", …" if rows[8:] else "")
         yield f"Read at the losses: {shown}."

@@ -31,6 +31,7 @@ TO_DO_FOR = {
     "too few numbers": "Audit with fewer parts than parameters, or with more parameters.",
     "arithmetic": "Say which arithmetic was used, with the option named above.",
     "full and arithmetic": "Say which arithmetic was used, with the option named above.",
+    "no targets": "Watch a step whose micro-batches have targets.",
     "untapped pass": "Tap every loss of the step: loss = step.tap(loss, targets=...).",
     "untapped path": "Nothing for the tapped terms; tap the other one to have it judged.",
     "nothing to average": "Divide summed losses by the step's count of targets.",

@@ -150,6 +150,7 @@ SENTENCES: dict[str, str] = {
     "count belied": "The loss of {parts} itself averages over {saved} targets, but it was tapped "
     "with targets={given}.",
     "beside the mask": "In {parts}, targets that don't count carry a weight.",
+    "no targets": "No micro-batch has a target, so there is no mean to judge.",
     "nothing to average": "Micro-batch {batch} has no targets, and its mean is 0/0. Skip it, or "
     "divide a sum by the step's count.",
     "loss not finite": "The loss of micro-batch {batch} is not finite.",
