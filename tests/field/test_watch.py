@@ -63,10 +63,12 @@ def test_the_gradients_are_the_same_as_unwatched(model: nn.Module) -> None:
 
 def test_nothing_of_the_window_is_left(model: nn.Module) -> None:
     backward, cells = torch.autograd.backward, clip_bodies()
+    unscale = torch.amp.GradScaler.unscale_
     optimizer = Stranger(model)
     plain(model, optimizer, lambda loss, n: loss * n / N)
     assert torch.autograd.backward is backward
     assert clip_bodies() == cells
+    assert torch.amp.GradScaler.unscale_ is unscale
     assert "step" not in vars(optimizer)
     assert all(not weight._backward_hooks for weight in model.parameters())  # noqa: SLF001
     assert not model._forward_hooks  # noqa: SLF001
@@ -376,6 +378,68 @@ def test_a_clip_of_ones_own_is_a_factor_until_it_is_declared(model: nn.Module) -
     assert clipped(model, by_hand(model)).verdict.value == "rescaled"
     model.zero_grad()
     report = clipped(model, by_hand(model), clipped=True)
+    assert report.ok is True
+    assert "The gradient was clipped, × 0.14; the averaging is judged without that." in report.notes
+
+
+def scaled(model: nn.Module, *clips: Callable[[], object], **options: Any) -> Report:
+    """Clip before a scaler divides, then after."""
+    optimizer = adam(model)
+    scaler = torch.amp.GradScaler("cpu", init_scale=65536.0, enabled=options.pop("enabled", True))
+    before, after = clips
+    with watch(model, optimizer, **options) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            loss = step.tap(mean_loss(model, batch), targets=n)
+            scaler.scale(loss * n / N).backward()
+        before()
+        scaler.unscale_(optimizer)
+        after()
+        scaler.step(optimizer)
+        scaler.update()
+    return step.report()
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("bound", "options", "ok"),
+    [
+        (1.0, {}, False),
+        (1.0, {"enabled": False}, True),
+        (1e9, {}, True),  # it does not bite, and would not without the scale
+        (6553.6, {}, None),  # the bound may be scaled, too
+    ],
+)
+def test_a_clip_of_scaled_gradients_is_named_where_it_matters(
+    model: nn.Module, bound: float, options: Any, ok: object
+) -> None:
+    report = scaled(model, lambda: clip_grad_norm_(model.parameters(), bound), nothing, **options)
+    assert report.ok is ok
+    assert ("while still scaled by 2^16" in report.claim) is (ok is not True)
+    assert ok or report.questions == ()
+    if ok is False:
+        assert report.factor == 2.0**-16
+
+
+def test_a_clip_of_scaled_gradients_is_noted_beside_another_mistake(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            (step.tap(mean_loss(model, batch), targets=n) * 1024 / len(COUNTS)).backward()
+        clip_grad_norm_(model.parameters(), 0.1)
+        for weight in model.parameters():
+            assert weight.grad is not None
+            weight.grad /= 1024
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == "mean-of-means"
+    assert any("while still scaled by 2^10" in note for note in report.notes)
+
+
+def test_a_declared_clip_is_told_from_the_loss_scale(model: nn.Module) -> None:
+    report = scaled(model, nothing, by_hand(model), clipped=True)
     assert report.ok is True
     assert "The gradient was clipped, × 0.14; the averaging is judged without that." in report.notes
 

@@ -1,5 +1,6 @@
 """From what taps read to a report: the way of the gradients, the parts' weights, the finding."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from gradexplain.audit.tell.report import Report, report_of
 from gradexplain.audit.tell.sentences import digits
 from gradexplain.audit.tell.text import Part
 
+_USUAL = 1e-3  # a smaller bound of a gradient's norm is none that was meant
 _ROUNDED = 1e-6  # what rounding in float32 may change of a weight
 
 
@@ -95,7 +97,30 @@ def _found(
     if way.strays:
         return _uneven(everyone, way, said, expect).with_notes(*notes)
     found = _unsure(everyone, rows, said, expect) or _inside(rows, said) or said
-    return (_doubtful(everyone, way, rows, found) or found).with_notes(*notes)
+    found = _doubtful(everyone, way, rows, found) or found
+    return _beside(found, _scaled(way)).with_notes(*notes)
+
+
+def _scaled(way: Way) -> Finding | None:
+    """Return what is wrong with a clip of gradients that were still scaled."""
+    if way.clipped_scaled is None:
+        return None
+    scale, factor = way.clipped_scaled.scale, way.clipped_scaled.factor
+    power = math.log2(scale)
+    whole = round(power) if abs(power - round(power)) < 1e-4 and abs(power) > 1.5 else None
+    shown = digits(scale) if whole is None else f"2^{whole}"
+    if way.clipped_scaled.bound >= _USUAL * scale:
+        claim = note("clipped scaled, bound too", scale=shown, bound=way.clipped_scaled.bound)
+        return Finding(Verdict.AMBIGUOUS, claim)
+    return Finding(Verdict.RESCALED, note("clipped scaled", scale=shown), factor)
+
+
+def _beside(found: Finding, other: Finding | None) -> Finding:
+    """Return the worse of two findings, with the claim of the other as a note."""
+    if other is None:
+        return found
+    worse, less = (found, other) if found.ok is False else (other, found)
+    return worse.with_notes(*less.notes) if less.ok else worse.with_notes(less.claim, *less.notes)
 
 
 def _inside(rows: Sequence[Row], said: Finding) -> Finding | None:
@@ -265,7 +290,7 @@ def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
         report,
         parts=tuple(_as_read(report.parts, worst.rows)),
         to_do=_to_do(found, report.to_do),
-        questions=TAPPED_QUESTIONS.get(found.verdict, report.questions),
+        questions=_questions(found, report.questions),
     )
     if worst.way.disagreeing:
         weights = tuple(
@@ -294,6 +319,13 @@ def _to_do(found: Finding, usual: str) -> str:
     if found.ok and any(each.kind == "untapped path" for each in found.notes):
         return TO_DO_FOR["untapped path"]
     return TO_DO_FOR.get(found.claim.kind, TAPPED_TO_DO.get(found.verdict, usual))
+
+
+def _questions(found: Finding, usual: tuple[str, ...]) -> tuple[str, ...]:
+    """Ask what the verdict leaves open, if its claim does not say it already."""
+    if found.claim.kind == "clipped scaled":
+        return ()
+    return TAPPED_QUESTIONS.get(found.verdict, usual)
 
 
 def _label(one: Judged) -> str:

@@ -35,6 +35,8 @@ TO_DO_FOR = {
     "untapped pass": "Tap every loss of the step: loss = step.tap(loss, targets=...).",
     "untapped path": "Nothing for the tapped terms; tap the other one to have it judged.",
     "nothing to average": "Divide summed losses by the step's count of targets.",
+    "clipped scaled": "Undo the scale before you clip: scaler.unscale_(optimizer).",
+    "clipped scaled, bound too": "Undo the scale before you clip: scaler.unscale_(optimizer).",
     "cut": "Clip by norm, which keeps the direction.",
     "left over": "Zero the gradients once a step, before its first backward pass.",
     "way lost": "Look for what writes to .grad between the backward passes and the step.",

@@ -171,6 +171,10 @@ SENTENCES: dict[str, str] = {
     "clipped": "The gradient was clipped, × {factor}; the averaging is judged without that.",
     "clipped by groups": "The gradients were clipped by groups, by as much as × {factor}; the "
     "averaging is judged without that.",
+    "clipped scaled": "The gradient was clipped while still scaled by {scale}: the bound held for "
+    "{scale} times the gradient.",
+    "clipped scaled, bound too": "The gradient was clipped while still scaled by {scale}: is the "
+    "bound, {bound}, meant for {scale} times the gradient?",
     "clipped early": "Each worker clipped its own gradient before they were averaged, by as much "
     "as × {factor}: by different factors, so their parts no longer weigh alike.",
     "never back": "No gradient came back to {parts}: no backward pass reached them.",
