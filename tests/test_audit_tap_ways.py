@@ -144,14 +144,14 @@ def test_a_clip_of_scaled_gradients_is_compared_with_one_of_the_gradients(
     found = way_of(after_a_clip(1024.0, bound, length)).clipped_scaled
     assert (found is None) is (factor is None)
     if found is not None:
-        assert (found.scale, found.bound) == (pytest.approx(1024), bound)
+        assert (found.scale, found.bound) == pytest.approx((1024, bound))
         assert found.factor == pytest.approx(factor)
 
 
 def test_a_clip_that_saw_too_small_gradients_bit_too_little() -> None:
     found = way_of(after_a_clip(1 / 8, 1.0, 0.5)).clipped_scaled
     assert found is not None
-    assert (found.scale, found.factor) == (pytest.approx(1 / 8), pytest.approx(4))
+    assert (found.scale, found.factor) == pytest.approx((1 / 8, 4))
 
 
 def test_a_clip_of_the_gradients_themselves_is_none_of_scaled_ones() -> None:

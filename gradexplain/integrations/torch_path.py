@@ -99,6 +99,10 @@ class Path:
                 before, left = self._clips.get(name), self._sketched(self.parameters[name].grad)
                 so_far = factor if before is None else before.factor * factor
                 self._clips[name] = Clip(so_far, bound, left)
+        held = [name for name, weight in self.parameters.items() if weight.grad is not None]
+        if bound is not None and self.passes and set(held) <= set(self._known(weights)):
+            last = self.passes[-1]
+            last.clipped = factor if last.clipped is None else last.clipped * factor
 
     def unscaled(self, optimizer: Any, scale: float) -> None:  # noqa: ANN401 - any optimizer
         """Note that a scaler divided an optimizer's gradients."""

@@ -123,6 +123,7 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
         bounds=tuple(clip.bound.most if clip else np.inf for clip in clips),
         lengths=tuple(float(clip.bound.norm) if clip else 0.0 for clip in clips),
         left=left,
+        between=tuple(1.0 if one.clipped is None else float(one.clipped) for one in passes),
         scale=handed.scale,
         cut=tuple(sorted(handed.cut)),
     )

@@ -676,6 +676,60 @@ def test_what_is_done_between_many_passes_is_found_in_coarse_arithmetic_too(
     assert step.report().verdict.value == verdict
 
 
+def shrink_one(model: nn.Module, k: int) -> None:
+    """Multiply what the pass in the middle added by 0.85."""
+    for weight in model.parameters():
+        if k == MANY // 2 - 1:
+            weight.kept = weight.grad.clone()
+        elif k == MANY // 2:
+            weight.grad.copy_(weight.kept + 0.85 * (weight.grad - weight.kept))
+
+
+def shrink_layer(model: Any, k: int) -> None:
+    if k == MANY // 2:
+        model[0].weight.grad *= 0.9
+
+
+def clip_each(model: nn.Module, _: int) -> None:
+    clip_grad_norm_(model.parameters(), 0.02)
+
+
+MANY = 64
+
+
+@pytest.mark.parametrize(
+    ("meddle", "verdict"),
+    [
+        (lambda *_: None, "exact"),
+        (lambda model, _: clip_grad_norm_(model.parameters(), 1e3), "exact"),
+        (shrink_one, "reweighted"),
+        (shrink_layer, "uneven"),
+        (clip_each, "reweighted"),
+    ],
+    ids=["none", "no clip", "one", "layer", "clips"],
+)
+def test_rounding_in_bfloat16_hides_less_than_it_seems(
+    meddle: Callable[[nn.Module, int], object], verdict: str
+) -> None:
+    torch.manual_seed(0)
+    layers = nn.Linear(20, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 5)
+    model = nn.Sequential(*layers).bfloat16()
+    optimizer = torch.optim.SGD(model.parameters())
+    counts = [5 + 3 * (k % 5) for k in range(MANY)]
+    with watch(model, optimizer) as step:
+        for k, n in enumerate(counts):
+            outputs = model(torch.randn(n, 20, dtype=torch.bfloat16)).float()
+            loss = nn.functional.cross_entropy(outputs, torch.randint(5, (n,)))
+            (step.tap(loss, targets=n) * n / sum(counts)).backward()
+            with torch.no_grad():
+                meddle(model, k)
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == verdict
+    if report.ok:
+        assert any("Rounding in the gradients' own type would hide" in n for n in report.notes)
+
+
 @pytest.mark.parametrize("shape", [(7,), (300, 4), (4, 300), (200, 150), (20, 3, 3, 3), ()])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_a_sketch_is_linear_and_knows_no_layout(shape: Any, kind: torch.dtype) -> None:

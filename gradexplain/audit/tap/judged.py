@@ -16,6 +16,7 @@ from gradexplain.audit.tell.report import Report, report_of
 from gradexplain.audit.tell.sentences import digits
 from gradexplain.audit.tell.text import Part
 
+_LITTLE = 0.1  # a factor of one pass that is off by less is not worth a note where it is hidden
 _USUAL = 1e-3  # a smaller bound of a gradient's norm is none that was meant
 _ROUNDED = 1e-6  # what rounding in float32 may change of a weight
 
@@ -256,6 +257,8 @@ def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[
     empty = sum(row.count == 0 for row in rows)
     if empty:
         yield note("empty", batches=empty)
+    if way.hidden > _LITTLE:
+        yield note("rounding hides", share=way.hidden)
     if way.coarse:
         yield note("coarse way", share=way.remainder)
     beside = {

@@ -55,6 +55,7 @@ class Stepped:
     bounds: tuple[float, ...] = ()  # what that clip allowed, by parameter; infinity without one
     lengths: tuple[float, ...] = ()  # the norm that it saw
     left: Array | None = None  # the sketches of what it left, (T, m); 0 without a clip
+    between: tuple[float, ...] = ()  # the factor of clips of everything after each pass
     scale: float = 1.0  # by which a loss scaler divided the gradients
 
 

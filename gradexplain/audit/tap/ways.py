@@ -41,6 +41,7 @@ class Way:
     clipped_early: float = 0.0  # the smallest clip of a worker's own gradient before the average
     cut: tuple[str, ...] = ()
     finite: bool = True
+    hidden: float = 0.0  # by which share one pass's factor could be off, and rounding would hide it
     disagreeing: tuple[str, ...] = ()  # parameters whose gradients differ between the workers
     each: tuple[Factors, ...] = ()  # where workers disagree: the factors of each
 
@@ -96,10 +97,13 @@ def _way(steps: Sequence[Stepped], *, clipped: bool) -> Way:
     whole = np.array([name not in way.cut for name in tables[0].names])
     guesses = (1 / workers, 1.0)[: min(workers, 2)]
     coarse = COARSE if workers > 1 else 0.0  # nothing is sent anywhere by one
+    between = steps[0].between if workers == 1 else ()
     turns = [turn for step in steps for turn in range(len(step.passes))]
 
     def routed(tables: Sequence[Sketches]) -> list[Route]:
-        return [route(one.only(whole), guesses, coarse, turns) for one in tables if whole.any()]
+        return [
+            route(one.only(whole), guesses, coarse, turns, between) for one in tables if whole.any()
+        ]
 
     differing = _differing(tables)
     if not differing:
@@ -132,6 +136,7 @@ def _with(way: Way, keys: Sequence[tuple[int, int]], found: Route) -> Way:
         remainder=found.remainder,
         tolerance=found.tolerance,
         strays=found.strays,
+        hidden=found.hidden,
     )
 
 
