@@ -14,6 +14,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 _FLOOR = 2e-6  # of the sketches' own arithmetic
+_FAR = 1e100  # from what is not there
 _COARSE = 1e-3  # a rounding from which on it is compared with the running sums: bfloat16's
 _ROUNDINGS = 2.0  # times the root mean square of a running sum's roundings, at most
 _LEAST = 0.02  # a smaller share of a factor is left to rounding
@@ -41,6 +42,17 @@ class Sketches:
         sizes = sizes_of(found)
         sizes = sizes if self.norms is None else np.maximum(sizes, self.norms)
         return sizes[:-2], sizes[-2], sizes[-1]
+
+    @functools.cached_property
+    def change(self) -> Array:
+        """How far each pass's gradients are from the nearest ones of a pass before, (P, T)."""
+        by_name = self.added.transpose(1, 0, 2)
+        products = by_name @ by_name.transpose(0, 2, 1)
+        squares = np.diagonal(products, axis1=1, axis2=2)
+        apart = squares[:, :, None] + squares[:, None, :] - 2 * products
+        before = np.tri(len(self.added), k=-1, dtype=bool)
+        nearest = np.where(before, apart, _FAR**2).min(-1, initial=_FAR**2)
+        return np.sqrt(np.maximum(nearest, 0)).T
 
     def only(self, rows: npt.NDArray[np.bool_]) -> "Sketches":
         """Return some of the parameters."""
@@ -128,7 +140,9 @@ def _clipped(clips: Sequence[float], guesses: Sequence[float]) -> Iterator[Array
 
 
 def _fits(sketches: Sketches, c: Array, left: Array, allowed: float) -> bool:
-    return bool(np.all(left <= _allowed(sketches, c, allowed)))
+    """Tell whether rounding explains what these factors leave."""
+    most = float(left.max(initial=0.0))
+    return most <= allowed and bool(np.all(left <= _allowed(sketches, c, allowed)))
 
 
 def _allowed(sketches: Sketches, c: Array, most: float) -> Array:
@@ -143,22 +157,11 @@ def _allowed(sketches: Sketches, c: Array, most: float) -> Array:
     sums = _running(sketches, c)
     added, _, handed = sketches.sizes
     own = np.abs(c)[:, None] * added
-    alike = _change(c[:, None, None] * sketches.added) < 2 * sketches.unit * sums
+    alike = np.abs(c)[:, None] * sketches.change < 2 * sketches.unit * sums
     walked = np.sqrt((sums**2).sum(0) + 2 * handed**2)
     repeated = (np.minimum(sketches.unit * sums, own) * alike).sum(0)
     found = (_ROUNDINGS * sketches.unit * walked + repeated) / _scale(sketches, c, 0.0)
     return np.minimum(found + _FLOOR, most)
-
-
-def _change(added: Array) -> Array:
-    """Return how far each pass's gradients are from those of the nearest pass before it, (P, T)."""
-    by_name = added.transpose(1, 0, 2)
-    products = by_name @ by_name.transpose(0, 2, 1)
-    squares = np.diagonal(products, axis1=1, axis2=2)
-    apart = squares[:, :, None] + squares[:, None, :] - 2 * products
-    later = np.tri(len(added), k=-1, dtype=bool)
-    nearest = np.where(later, apart, np.inf).min(-1, initial=np.inf)
-    return np.sqrt(np.maximum(nearest, 0)).T
 
 
 def _running(sketches: Sketches, c: Array) -> Array:
