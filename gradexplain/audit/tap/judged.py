@@ -168,6 +168,7 @@ def _doubtful(
     plain = said.verdict in {Verdict.RESCALED, Verdict.REWEIGHTED}
     cases = (
         ("several", True, note("doubtful several")),
+        ("passes", True, note("doubtful passes")),
         ("targets", plain or masked, note("doubtful targets")),
         ("inside", (plain and uneven) or masked, note("doubtful inside")),
     )

@@ -25,6 +25,7 @@ TO_DO_FOR = {
     "scaled before": "Tap each loss where it is computed, before anything divides it.",
     "count belied": "Pass what the loss divides by: labels after the shift, sums of class weights.",
     "doubtful several": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",
+    "doubtful passes": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",
     "doubtful targets": "Tap the loss, with its count: loss = step.tap(loss, targets=...).",
     "doubtful inside": "Tap the weighted mean: loss = step.tap(loss, targets=weights.sum()).",
     "all zero": "Audit a step whose gradients are not zero.",
