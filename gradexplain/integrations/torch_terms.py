@@ -16,7 +16,7 @@ _ENOUGH = 8  # targets whose range says what kind they are; of one value, 2 do
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """A glance at a loss's targets, left on their device: their range, and a sum that tells them."""
+    """A glance at a loss's targets, left on their device: their range, and a telling sum."""
 
     number: int
     glance: Tensor
