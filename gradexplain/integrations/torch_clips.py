@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 from torch.amp import GradScaler
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,12 @@ Seen = Callable[[list[Tensor], Bound | None], None]
 def clips_seen(seen: Seen) -> Iterator[None]:
     """Call `seen` after each clipping, by whatever name it is called.
 
+    `clip_grad_norm_` computes a norm and calls `clip_grads_with_norm_`, as others do themselves.
     Both functions call their body through a closure (torch wraps them so that no gradient is
     recorded). The body is replaced there, so that a name imported earlier is seen, too.
     """
     with contextlib.ExitStack() as replaced:
-        for function, watched in ((clip_grad_norm_, _by_norm), (clip_grad_value_, _by_value)):
+        for function, watched in ((clip_grads_with_norm_, _by_norm), (clip_grad_value_, _by_value)):
             cell = _body(function)
             replaced.callback(setattr, cell, "cell_contents", cell.cell_contents)
             cell.cell_contents = watched(cell.cell_contents, seen)
@@ -55,12 +56,11 @@ def scales_seen(seen: Callable[[Any, float], None]) -> Iterator[None]:
         GradScaler.unscale_ = original
 
 
-def _by_norm(body: Callable[..., Tensor], seen: Seen) -> Callable[..., Tensor]:
-    def clip(parameters: Any, max_norm: float, *arguments: Any, **named: Any) -> Tensor:  # noqa: ANN401 - torch's
+def _by_norm(body: Callable[..., None], seen: Seen) -> Callable[..., None]:
+    def clip(parameters: Any, max_norm: float, total_norm: Tensor, foreach: Any = None) -> None:  # noqa: ANN401 - torch's
         clipped = _listed(parameters)
-        norm = body(clipped, max_norm, *arguments, **named)
-        seen(clipped, Bound(float(max_norm), norm.detach()))
-        return norm
+        body(clipped, max_norm, total_norm, foreach)
+        seen(clipped, Bound(float(max_norm), total_norm.detach()))
 
     return clip
 
