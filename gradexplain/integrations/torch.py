@@ -28,7 +28,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gradexplain.audit.tap.judged import judged
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tell.report import Report
-from gradexplain.integrations.torch_clips import clips_seen
+from gradexplain.integrations.torch_clips import clips_seen, scales_seen
 from gradexplain.integrations.torch_passes import Pass, Passes
 from gradexplain.integrations.torch_path import Path
 from gradexplain.integrations.torch_readers import Readers, saved_by
@@ -76,7 +76,7 @@ def watch(
     _concerned(_listed(optimizer), parameters)
     way = Path(parameters, _listed(optimizer), passes, sketching=path)
     step = Step(model, parameters, passes, way, expect=_checked(expect), clipped=clipped)
-    with step.watched(), way.watched(), clips_seen(way.clipped):
+    with step.watched(), way.watched(), clips_seen(way.clipped), scales_seen(way.unscaled):
         yield step
 
 
