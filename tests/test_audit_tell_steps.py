@@ -17,7 +17,7 @@ def report(*weights: float, counts: tuple[int, ...] = (10, 90)) -> Report:
 
 
 RIGHT, ALIKE, TWICE = report(0.1, 0.9), report(0.5, 0.5), report(0.2, 1.8)
-OPEN = audit_accumulation(PARTS[0], PARTS[:1], counts=[10])
+OPEN = audit_accumulation(1 * PARTS[0], PARTS[:1], counts=[10])
 
 
 def steps(*reports: Report) -> Steps:
@@ -77,7 +77,7 @@ def test_nothing_read_is_no_verdict() -> None:
     assert str(found) == "NO STEP WAS READ: step 1, no optimizer stepped"
     with pytest.raises(ValueError, match="steps must hold a report, but none was read: step 1"):
         _ = found.worst
-    with pytest.raises(AssertionError, match="^NO STEP WAS READ"):
+    with pytest.raises(AssertionError, match=r"^NO STEP WAS READ"):
         found.check()
 
 
