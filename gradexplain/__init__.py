@@ -10,6 +10,7 @@ from gradexplain.audit import (
     Verdict,
     assert_accumulates,
     audit_accumulation,
+    check_accumulation,
     sketch,
 )
 from gradexplain.gradients import batch_gradient, per_example_gradients, per_example_norms
@@ -45,6 +46,7 @@ __all__ = [
     "averaged_backprop",
     "backprop",
     "batch_gradient",
+    "check_accumulation",
     "compare_means",
     "covariance",
     "gap_ledger",
