@@ -10,6 +10,7 @@ from gradexplain.audit import (
     Verdict,
     assert_accumulates,
     audit_accumulation,
+    audit_mean,
     check_accumulation,
     sketch,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Verdict",
     "assert_accumulates",
     "audit_accumulation",
+    "audit_mean",
     "averaged_backprop",
     "backprop",
     "batch_gradient",

@@ -11,6 +11,7 @@ from gradexplain.audit.functions import check_accumulation
 from gradexplain.audit.given import PerWorker, Term, Update
 from gradexplain.audit.judge.case import Verdict
 from gradexplain.audit.read.sketches import Sketch, sketch
+from gradexplain.audit.scalars import audit_mean
 from gradexplain.audit.tell.report import Report
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Verdict",
     "assert_accumulates",
     "audit_accumulation",
+    "audit_mean",
     "check_accumulation",
     "sketch",
 ]
