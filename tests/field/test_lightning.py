@@ -1,12 +1,7 @@
 """Lightning's `AuditCallback`: steps of `Trainer.fit` are read, and the wrong ones named."""
 
-import json
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -15,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch.utils.data import DataLoader
 
+from field.launched import two_workers
 from field.tiny import (
     IGNORED,
     Batch,
@@ -197,24 +193,8 @@ def test_what_is_not_allowed_is_named(options: dict[str, Any], message: str) -> 
 
 
 def test_two_workers() -> None:
-    script = Path(__file__).parent / "scripts" / "lightning_two.py"
-    said = two_workers(script)
+    said = two_workers("lightning_two.py")
     for precision in ("32-true", "bf16-mixed"):
         assert said[f"{precision} right"][0] == {"exact": [1, 2]}
         assert said[f"{precision} wrong"][0] == {"mean-of-means": [1, 2]}
         assert said[f"{precision} wrong"][1].startswith("MEAN OF MEANS in steps 1 to 2, of 2")
-
-
-def two_workers(script: Path) -> Any:
-    """Run a script in two processes, and return what the first one prints."""
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    found = subprocess.run(
-        [sys.executable, *launch, str(script)],
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert found.returncode == 0, found.stderr[-4000:]
-    return json.loads(found.stdout[found.stdout.index('{"') :])
