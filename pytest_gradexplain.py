@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def watched_step() -> "Watched":
-    """Return `watch` for a test: `with watched_step(model, optimizer) as step:`.
+    """Watch one accumulation step in a test, as `watch` does, and fail the test if it is wrong.
 
-    Takes what `gradexplain.integrations.torch.watch` takes. Where the block ends, the test fails
-    with the report unless the step averages as intended; its first word is the verdict.
+    It takes what `gradexplain.integrations.torch.watch` takes, and is used as that is: in a `with`.
+    Where the block ends, the test fails unless the step averages as intended. The failure is the
+    report, which begins with the verdict.
     """
     from gradexplain.integrations.torch import watch  # noqa: PLC0415 - only for those who use it
 
