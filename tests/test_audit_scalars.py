@@ -19,14 +19,11 @@ MEAN, MEANS = float(np.average(VALUES, weights=COUNTS)), float(np.mean(VALUES))
         (round(MEAN, 3), "exact: The reported value is the mean over all targets."),
         (
             round(MEANS, 2),
-            "mean of means: The reported value is the mean of the means, every part alike.",
+            "mean of means: The reported value is the mean of the parts' means.",
         ),
         (
             sum(VALUES),
-            (
-                "mean of means: The reported value is the mean of the means, every part alike, "
-                "times 3."
-            ),
+            ("mean of means: The reported value is the mean of the parts' means, times 3."),
         ),
         (
             float(np.dot(VALUES, COUNTS)),
@@ -43,7 +40,7 @@ MEAN, MEANS = float(np.average(VALUES, weights=COUNTS)), float(np.mean(VALUES))
         ),
         (
             float(np.mean(VALUES[:2])),
-            "dropped: The reported value is the mean of the means of all parts but the last.",
+            "dropped: The reported value is the mean of the parts' means but the last.",
         ),
         (
             float(np.exp(MEAN)),
@@ -55,14 +52,14 @@ MEAN, MEANS = float(np.average(VALUES, weights=COUNTS)), float(np.mean(VALUES))
         (
             float(np.exp(MEANS)),
             (
-                "mean of means: The reported value is the exponential of the mean of the means, "
-                "every part alike: a perplexity."
+                "mean of means: The reported value is the exponential of the mean of "
+                "the parts' means: a perplexity."
             ),
         ),
         (
             float(np.mean(np.exp(VALUES))),
             (
-                "not a mean: The reported value is the mean of the means, every part alike, but "
+                "not a mean: The reported value is the mean of the parts' means, but "
                 "taken of exponentials; a perplexity is the exponential of a mean loss."
             ),
         ),
@@ -98,12 +95,12 @@ def test_the_report_shows_weights_and_how_far_it_is_off() -> None:
     assert report.expected == pytest.approx(np.array(COUNTS) / 1220)
     text = str(report)
     assert text.startswith("MEAN OF MEANS: audit of a reported loss, 3 parts\n")
-    assert "Reported 3.16; right is 2.522, so it is 25.32% off. " in text
+    assert "Reported 3.16, right 2.522: 25.32% off. " in text
     assert "do:   Add up summed losses and counts over all parts, then divide.\n" in text
     with pytest.raises(AssertionError, match=r"^MEAN OF MEANS"):
         report.check()
     perplexity = audit_mean(VALUES, COUNTS, float(np.exp(MEANS)))
-    assert f"right is {np.exp(MEAN):.2f}" in perplexity.details[0]
+    assert f"right {np.exp(MEAN):.2f}" in perplexity.details[0]
 
 
 def test_means_by_group_are_named() -> None:
@@ -135,7 +132,7 @@ def undetermined(report: Report, said: str) -> None:
 def test_values_that_are_too_close_for_their_digits_are_no_verdict() -> None:
     report = audit_mean([2.31, 2.32], [10, 90], 2.32)
     undetermined(report, "it would change the reported value by 0.004, and the numbers are only")
-    assert report.notes == ("It could be the mean of the means, every part alike.",)
+    assert report.notes == ("It could be the mean of the parts' means.",)
     assert audit_mean([2.31, 2.32], [10, 90], 2.319, decimals=4).ok
     assert audit_mean([2.31, 2.32], [10, 90], 2.315, decimals=4).ok is False
 

@@ -53,10 +53,10 @@ def audit_mean(
 
     >>> from gradexplain import audit_mean
     >>> report = audit_mean([2.31, 4.12, 3.05], [900, 20, 300], reported=3.16)
-    >>> report.summary
-    'mean of means: The reported value is the mean of the means, every part alike.'
+    >>> print(report.summary)
+    mean of means: The reported value is the mean of the parts' means.
     >>> print(report.details[0])
-    Reported 3.16; right is 2.522, so it is 25.32% off. Numbers are read to ± 0.01.
+    Reported 3.16, right 2.522: 25.32% off. Numbers are known to ± 0.01.
     """
     losses = _Losses.checked(values, counts, reported, decimals)
     K = len(losses.counts)
@@ -280,11 +280,11 @@ def _details(losses: _Losses, known: list[_Known], said: _Known | None) -> str:
     """Say how far the reported value is from what it should be: a loss, or a perplexity."""
     power = "exp of" if said is not None and said.power else ""
     right = next(one for one in known if one.name == "expected" and one.power == power)
-    text = f"Reported {digits(losses.reported)}; right is {digits(right.value)}"
+    text = f"Reported {digits(losses.reported)}, right {digits(right.value)}"
     if not right.fits(losses) and right.value:
         off = abs(losses.reported - right.value) / abs(right.value)
-        text += f", so it is {digits(100 * off)}% off"
-    return f"{text}. Numbers are read to ± {digits(_within(losses, right), 2)}."
+        text += f": {digits(100 * off)}% off"
+    return f"{text}. Numbers are known to ± {digits(_within(losses, right), 2)}."
 
 
 def _rounding(values: Vector, together: Vector, decimals: int | None) -> Vector:

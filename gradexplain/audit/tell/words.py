@@ -33,13 +33,13 @@ WEIGHTINGS = {
 #: Which mean of losses a reported one is.
 REPORTED = {
     "expected": "the mean over all targets",
-    "alike": "the mean of the means, every part alike",
-    "groups alike": "the mean of the groups' means, every group alike",
+    "alike": "the mean of the parts' means",
+    "groups alike": "the mean of the groups' means",
     "groups and their parts alike": "the mean of the groups' means of means",
     "groups rightly, their parts alike": "a mean of means inside each group",
     "last": "the last part's loss alone",
     "but the last": "the mean over all targets but the last part's",
-    "alike but the last": "the mean of the means of all parts but the last",
+    "alike but the last": "the mean of the parts' means but the last",
 }
 
 INTENDED = {
