@@ -75,9 +75,8 @@ def spread(one: Callable[[Weights, Batch], Weights]) -> Step:
             mine = jax.tree.map(lambda leaf: leaf + 0 * jnp.sum(batch[2]), at)
             return one(mine, jax.tree.map(lambda leaf: leaf[0], batch))
 
-        return shard_map(here, mesh=mesh, in_specs=(everywhere, own), out_specs=everywhere)(
-            at, stacked(batches)
-        )
+        mapped = shard_map(here, mesh=mesh, in_specs=(everywhere, own), out_specs=everywhere)
+        return jax.jit(mapped)(at, stacked(batches))
 
     return step
 
@@ -103,9 +102,9 @@ def summed_means(at: Weights, batch: Batch) -> Weights:
 def multi_steps(loss: Callable[[Weights, Batch], Any]) -> Step:
     def step(at: Weights, batches: Sequence[Batch]) -> Weights:
         optimizer = optax.MultiSteps(catching(), every_k_schedule=len(batches))
-        state = optimizer.init(at)
+        state, update = optimizer.init(at), jax.jit(optimizer.update)
         for batch in batches:
-            _, state = optimizer.update(jax.grad(loss)(at, batch), state, at)
+            _, state = update(jax.grad(loss)(at, batch), state, at)
         return state.inner_opt_state
 
     return step
