@@ -99,6 +99,11 @@ class Step:
         self._readers = Readers(_listed(model), self._names)
         path.forget = self._taps.forget
 
+    @property
+    def passes(self) -> int:
+        """How many backward passes have added to a gradient so far."""
+        return len(self._path.passes)
+
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Follow the backward passes, and what the models return; `watch` does it."""

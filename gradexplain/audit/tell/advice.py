@@ -139,3 +139,30 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     ),
     Verdict.AMBIGUOUS: (),
 }
+
+#: What to do, and to look for, where reported losses were audited.
+LOSS_TO_DO = {
+    Verdict.RESCALED: "Divide the summed losses once, by the count of all targets.",
+    Verdict.MEAN_OF_MEANS: "Add up summed losses and counts over all parts, then divide.",
+    Verdict.MEAN_OF_GROUP_MEANS: "Add up summed losses and counts over all groups, then divide.",
+    Verdict.DROPPED: "Report all parts: keep the last, short one, and don't overwrite the others.",
+    Verdict.REWEIGHTED: "Pass the counts that the losses divide by: unmasked targets.",
+    Verdict.NOT_A_MEAN: "Average the losses over all targets first, and take exp of that.",
+    Verdict.UNEXPLAINED: "Pass each part's own mean loss, and what is reported for these parts.",
+    Verdict.AMBIGUOUS: "Pass more digits, and several parts whose losses and counts differ.",
+}
+
+LOSS_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
+    Verdict.MEAN_OF_MEANS: (
+        "Does a logger average what each step logs? Give it the count, as batch_size or weight.",
+        "Is every part meant to count the same? Then pass expect='part'.",
+    ),
+    Verdict.MEAN_OF_GROUP_MEANS: (
+        "Are means gathered from workers and averaged? Gather sums and counts.",
+    ),
+    Verdict.DROPPED: ("Does the loader drop the last batch? Then its targets are not evaluated.",),
+    Verdict.REWEIGHTED: (
+        "Is padding counted, or are labels counted before they are shifted?",
+        "Is it a running mean that forgets, such as a smoothed loss?",
+    ),
+}

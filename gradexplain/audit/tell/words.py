@@ -30,6 +30,18 @@ WEIGHTINGS = {
     "other": "weighs the parts in another way",
 }
 
+#: Which mean of losses a reported one is.
+REPORTED = {
+    "expected": "the mean over all targets",
+    "alike": "the mean of the parts' means",
+    "groups alike": "the mean of the groups' means",
+    "groups and their parts alike": "the mean of the groups' means of means",
+    "groups rightly, their parts alike": "a mean of means inside each group",
+    "last": "the last part's loss alone",
+    "but the last": "the mean over all targets but the last part's",
+    "alike but the last": "the mean of the parts' means but the last",
+}
+
 INTENDED = {
     "target": "every target alike (count / total)",
     "part": "every part alike, as you asked",
@@ -188,6 +200,15 @@ SENTENCES: dict[str, str] = {
     "sending it in half precision leaves.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
     "with the whole batch's gradient, audit_accumulation(..., full=...).",
+    # what reported losses are
+    "one loss": "With one part, it is any mean at all.",
+    "too close": "A mistake would look the same: it would change the reported value by {apart}, "
+    "and the numbers are only known to ± {tolerance}.",
+    "nearly reported": "The reported value is nearly the expected mean, but further from it than "
+    "the digits explain, ± {tolerance}.",
+    "reported inside": "The reported value lies among the losses, but is none of their means that "
+    "loops are known to report.",
+    "reported outside": "The reported value lies outside the losses, so it is no mean of them.",
     # what was done with the input
     "left out": "Not finite, but with a count of 0, so left out: {parts}.",
     "expected factor": "A was divided by the factor it is meant to have, {factor}.",
