@@ -45,9 +45,9 @@ $(VENV)-quick/ready: pyproject.toml $(VENV)-quick/locked
 	$(VENV)-quick/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
-# No site, no drawing, no bulk fuzzing: those are in `make test`.
+# No site, no drawing, no bulk fuzzing, fewer networks drawn: all of that is in `make test`.
 quick: $(VENV)-quick/ready ## run the engine's and the audit's own tests, in an environment of few packages
-	$(VENV)-quick/$(notdir $(BIN))/python -m pytest --confcutdir=tests -q -m "not figures" \
+	HYPOTHESIS_EXAMPLES=15 $(VENV)-quick/$(notdir $(BIN))/python -m pytest --confcutdir=tests -q -m "not figures" \
 	  --deselect=tests/test_hostile_files.py::test_thousands_of_mutated_files_are_read_or_refused \
 	  tests/test_audit_*.py tests/test_hostile_files.py $(ENGINE:%=tests/test_%.py)
 
@@ -68,10 +68,11 @@ build: $(READY) ## write the site to site/, any warning an error
 browser: build ## test the built site in Chromium, every page and every figure
 	$(RUN) -m pytest tests/browser
 
-check: $(READY) ## lint, types, workflows
+check: $(READY) ## lint, the types of Python and JavaScript, workflows
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno check --quiet docs/assets/*.js docs/assets/figures/*.js
 	$(BIN)/zizmor --offline --quiet --pedantic .github
 
 # Plain Python, and Debian's Coq: apt-get install coq libcoq-coquelicot
@@ -129,9 +130,11 @@ $(VENV)-field-%/ready: tests/field/requirements-%.txt
 field: $(FIELD) ## audit real frameworks; write docs/practice/field-report.json
 	$(PYTHON) tests/field/run.py
 
-field-check: $(FIELD) ## audit them again, fail where a verdict changed; test the recorders
-	$(PYTHON) tests/field/run.py --check
-	for set in 2024 now; do \
+SETS := 2024 now
+
+field-check: $(SETS:%=$(VENV)-field-%/ready) ## audit them again, fail where a verdict changed; test the recorders; SETS=now for one
+	$(PYTHON) tests/field/run.py --check $(SETS)
+	for set in $(SETS); do \
 	  PYTHONPATH=.:tests HF_HUB_OFFLINE=1 JAX_PLATFORMS=cpu OMP_NUM_THREADS=1 \
 	  $(VENV)-field-$$set/bin/python -m pytest -c tests/field/pytest.ini tests/field || exit 1; done
 

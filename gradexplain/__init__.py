@@ -10,6 +10,8 @@ from gradexplain.audit import (
     Verdict,
     assert_accumulates,
     audit_accumulation,
+    audit_mean,
+    check_accumulation,
     sketch,
 )
 from gradexplain.gradients import batch_gradient, per_example_gradients, per_example_norms
@@ -42,9 +44,11 @@ __all__ = [
     "Verdict",
     "assert_accumulates",
     "audit_accumulation",
+    "audit_mean",
     "averaged_backprop",
     "backprop",
     "batch_gradient",
+    "check_accumulation",
     "compare_means",
     "covariance",
     "gap_ledger",

@@ -6,11 +6,13 @@ import subprocess
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 HERE = Path(__file__).parent
 MISSING = "Coq with Coquelicot is missing (Debian: apt-get install coq libcoq-coquelicot)"
 _DEFINITION = re.compile(r"^(?:Definition|Fixpoint) (\w+)\b.*?\.$", re.DOTALL | re.MULTILINE)
+_REQUIRED = re.compile(r"^Require Import (.*?)\.(?:\s|$)", re.MULTILINE)
 _THEOREM = re.compile(r"^Theorem (\w+)_holds : \1\.\n(Proof\..*?Qed\.)$", re.DOTALL | re.MULTILINE)
 
 
@@ -61,19 +63,15 @@ def uses(name: str, known: dict[str, str]) -> set[str]:
 
 def in_order(files: dict[str, str], wanted: Iterable[str] = ()) -> list[str]:
     """Return the wanted files, by default all, each after those that it requires."""
-    order: list[str] = []
-
-    def visit(name: str) -> None:
-        if name not in order:
-            for line in re.findall(r"^Require Import (.*?)\.(?:\s|$)", files[name], re.MULTILINE):
-                for required in line.split():
-                    if required in files:
-                        visit(required)
-            order.append(name)
-
-    for name in wanted or files:
-        visit(name)
-    return order
+    required = {
+        name: {word for line in _REQUIRED.findall(text) for word in line.split()} & {*files}
+        for name, text in files.items()
+    }
+    needed, waiting = set[str](), [*(wanted or files)]
+    while waiting:
+        needed.add(name := waiting.pop())
+        waiting += required[name] - needed
+    return list(TopologicalSorter({name: required[name] for name in sorted(needed)}).static_order())
 
 
 def write(files: dict[str, str], folder: Path) -> None:

@@ -143,7 +143,7 @@ def _markup(name: str, alt: str) -> str:
 def _moving(name: str, drawn: str, moving: "Moving") -> str:
     """Wrap a drawing in its custom element; the buttons keep their room until a script comes."""
     tag = f"gx-{name.replace('_', '-')}"
-    given = html.escape(json.dumps(dict(moving.given)))
+    given = html.escape(json.dumps(dict(moving.given), separators=(",", ":")))
     rows = "".join(
         f'<div role="group" aria-label="{html.escape(name)}"><span>{html.escape(name)}</span>'
         f"{_buttons(states)}</div>"

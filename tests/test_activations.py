@@ -36,8 +36,6 @@ TEXTBOOK: dict[str, Numeric] = {
 }
 SMOOTH = (identity, sigmoid, tanh, softplus, gelu)
 POINTS = np.linspace(-3, 3, 41)
-AWAY_FROM_0 = np.concatenate([POINTS[POINTS < -0.01], POINTS[POINTS > 0.01]])
-
 all_activations = pytest.mark.parametrize("f", ACTIVATIONS, ids=lambda f: f.name)
 smooth_activations = pytest.mark.parametrize("f", SMOOTH, ids=lambda f: f.name)
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -66,13 +64,6 @@ def test_value_is_the_textbook_one(f: Activation) -> None:
 
 
 @smooth_activations
-def test_slope_is_the_complex_step(f: Activation) -> None:
-    step = 1e-100  # no difference is taken, so no step is too small
-    expected = TEXTBOOK[f.name](POINTS + 1j * step).imag / step
-    assert_close(f.derivative(POINTS), expected, 1e-14)
-
-
-@smooth_activations
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_derivatives_are_those_of_the_textbook_formula(f: Activation, order: int) -> None:
     expected = _around(TEXTBOOK[f.name], POINTS, order)
@@ -88,38 +79,12 @@ def test_the_sum_around_notices_a_wrong_derivative() -> None:
             assert_close(wrong, expected, 1e-11)
 
 
-@all_activations
-@pytest.mark.parametrize("order", [1, 2, 3])
-def test_each_derivative_is_the_slope_of_the_one_below(f: Activation, order: int) -> None:
-    below, this = _orders(f)[order - 1 : order + 1]
-    h = 1e-3
-    # Five points: the error of the difference falls like h⁴.
-    far, near = (below(AWAY_FROM_0 + k * h) - below(AWAY_FROM_0 - k * h) for k in (2, 1))
-    expected = (8 * near - far) / (12 * h)
-    size = np.abs(below(AWAY_FROM_0)).max()
-    assert np.abs(this(AWAY_FROM_0) - expected).max() <= 1e-10 * size
-
-
 def test_relu_and_its_kink() -> None:
     z = np.array([-2.0, -0.0, 0.0, 5e-324, 3.0])
     assert relu(z).tolist() == [0, 0, 0, 5e-324, 3]
     assert relu.derivative(z).tolist() == [0, 0, 0, 1, 1]
     assert relu.second_derivative(z).tolist() == [0, 0, 0, 0, 0]
     assert relu.third_derivative(z).tolist() == [0, 0, 0, 0, 0]
-
-
-def test_values_at_zero() -> None:
-    zero = np.zeros(1)
-    at_zero = {f.name: [g(zero).item() for g in _orders(f)] for f in ACTIVATIONS}
-    density = 1 / math.sqrt(2 * math.pi)
-    assert at_zero == {
-        "identity": [0, 1, 0, 0],
-        "sigmoid": [0.5, 0.25, 0, -0.125],
-        "tanh": [0, 1, 0, -2],
-        "relu": [0, 0, 0, 0],
-        "softplus": [math.log(2), 0.5, 0.25, 0],
-        "gelu": [0, 0.5, 2 * density, 0],
-    }
 
 
 @all_activations
@@ -198,14 +163,6 @@ def test_gelu_keeps_its_digits_far_to_the_left(z: float) -> None:
     assert units_off(gelu.second_derivative(left), lambda t: (2 - t * t) * mpmath.npdf(t), left) < 5
     third = gelu.third_derivative(left)
     assert units_off(third, lambda t: (t * t - 4) * t * mpmath.npdf(t), left) <= 5
-
-
-def test_gelu_agrees_with_the_error_functions_of_python() -> None:
-    z = np.linspace(-8, 8, 1001)
-    by_erfc = np.array([each * math.erfc(-each / math.sqrt(2)) / 2 for each in z])
-    by_erf = np.array([each * (1 + math.erf(each / math.sqrt(2))) / 2 for each in z])
-    assert_close(gelu(z), by_erfc, 1e-15)
-    assert_close(gelu(z), by_erf, 1e-15)
 
 
 @pytest.mark.parametrize("power", [0, 7, 20])

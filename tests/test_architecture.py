@@ -179,29 +179,14 @@ def test_the_picture_has_no_row_without_a_module_and_no_arrow_upward() -> None:
     [
         ("network", "from gradexplain.gradients import x", "network imports gradexplain.gradients"),
         ("shortcut", "from gradexplain import gradients", "shortcut imports gradexplain.gradients"),
-        ("gradients", "import gradexplain.shortcut", "gradients imports gradexplain.shortcut"),
         ("gradients", "from .shortcut import averaged_backprop", "gradients imports .shortcut"),
         ("means", "from gradexplain import MLP", "means imports gradexplain: no arrow"),
         ("line", "from gradexplain.plotting import canvas", "line imports gradexplain.plotting"),
-        ("line", "from sitebuild.page import Page", "line imports sitebuild.page"),
-        (
-            "audit.read.gram",
-            "from gradexplain.network import Gradient",
-            "imports gradexplain.network",
-        ),
-        ("audit.read.gram", "from gradexplain.arrays import Array", "imports gradexplain.arrays"),
         ("audit.read.gram", "import scipy.linalg", "imports scipy.linalg: not declared"),
-        (
-            "audit.read.gram",
-            "def f():\n    import sitebuild.figures.chord",
-            "sitebuild.figures.chord",
-        ),
+        ("audit.read.gram", "def f():\n    import sitebuild.page", "sitebuild.page"),
         ("audit.tell.report", "from gradexplain.plotting import canvas", "gradexplain.plotting"),
         ("audit.read.fit", "from gradexplain.audit.judge import Case", "gradexplain.audit.judge"),
-        ("audit.read.fit", "from gradexplain.audit.tell.words import TITLES", "tell.words"),
         ("audit.judge.case", "from gradexplain.audit.read.gram import Gram", "read.gram"),
-        ("audit.judge.case", "from gradexplain.audit.given import Term", "audit.given"),
-        ("audit.tell.words", "from gradexplain.audit.read.gram import Gram", "read.gram"),
         ("audit.given", "from gradexplain.audit.api import P", "gradexplain.audit.api"),
         ("line", "from matplotlib.figure import Figure", "imports matplotlib.figure.Figure"),
         ("line", "def f():\n    import torch", "line imports torch: not declared"),
@@ -229,25 +214,6 @@ def test_the_builder_s_imports_are_held_too(module: str, line: str, said: str) -
     modules = sources()
     modules[module] += "\n" + line
     assert [fault for fault in faults(modules) if said in fault], faults(modules)
-
-
-@pytest.mark.parametrize(
-    ("module", "line"),
-    [
-        ("gradexplain.audit.tell.report", "import numpy as np\nfrom jaxtyping import Float"),
-        (
-            "gradexplain.audit.tell.report",
-            "def plot():\n    from gradexplain.plotting import house",
-        ),
-        ("gradexplain.ledger", "from gradexplain.gradients import batch_gradient"),
-        ("gradexplain.integrations.torch", "import torch\nfrom gradexplain.audit import Report"),
-        ("sitebuild.figures.chord", "import matplotlib.figure"),
-    ],
-)
-def test_an_import_along_the_arrows_passes(module: str, line: str) -> None:
-    modules = sources()
-    modules[module] += "\n" + line
-    assert faults(modules) == []
 
 
 def test_a_loop_is_noticed_though_every_arrow_is_allowed() -> None:

@@ -229,6 +229,33 @@ def test_a_loss_that_is_not_finite_is_a_note_where_the_gradients_are(
     assert words in report.claim
 
 
+def test_a_step_without_any_target_has_no_mean_to_judge() -> None:
+    (seen,) = World().seen()
+    seen = replace(seen, taps=tuple(replace(tap, count=0.0) for tap in seen.taps))
+    report = judged([seen])
+    assert (report.ok, report.parts) == (None, ())
+    assert report.claim == "No micro-batch has a target, so there is no mean to judge."
+    assert report.to_do == "Watch a step whose micro-batches have targets."
+    assert "Micro-batches without targets, left out: 3." in report.notes
+    assert str(report)
+    assert report.to_dict()["parts"] == []
+    taps = tuple(replace(tap, finite=False) for tap in seen.taps)
+    spoiled = judged([step_of(replace(seen, taps=taps), sketches=None)])
+    assert spoiled.claim.startswith("Micro-batch 0 has no targets, and its mean is 0/0.")
+
+
+def test_two_optimizers_that_no_tapped_loss_reached_leave_it_open() -> None:
+    (seen,) = World().seen()
+    taps = tuple(replace(tap, read={}) for tap in seen.taps)
+    (step,) = seen.steps
+    assert step.sketches is not None
+    half = replace(step.sketches, handed=0.5 * step.sketches.handed)
+    other = replace(step, optimizer="Adam", sketches=half)
+    report = judged([replace(seen, taps=taps, steps=(step, other))])
+    assert report.ok is None
+    assert "no loss in it was tapped" in report.claim
+
+
 def test_targets_show_their_weights_without_counts() -> None:
     (seen,) = World().seen()
     taps = tuple(
@@ -599,6 +626,14 @@ def test_weights_at_the_losses_are_shown_where_they_differ_by_a_millionth() -> N
     world = World(noise=0.0)
     world.handed = world.handed * (1 + 8e-6)
     assert len(judged(world.seen()).details) == 2
+
+
+def test_weights_at_the_losses_are_shown_however_small_they_are() -> None:
+    tiny = [1e-10 * n / N for n in COUNTS]
+    world = World()
+    world.handed = 0.5 * world.handed
+    _, read = judged(world.seen(tiny), expect=tiny).details
+    assert read == "Read at the losses: 3.125e−11, 1.25e−11, 5.625e−11."
 
 
 BFLOAT16 = 2.0**-8

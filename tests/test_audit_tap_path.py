@@ -251,3 +251,96 @@ def test_what_is_left_over_is_a_share_of_what_was_held_too() -> None:
     found = routed(added, handed, held=held)
     assert found.held == pytest.approx(0.5, abs=1e-6)
     assert found.remainder == pytest.approx(0.01 / 1.25)
+
+
+BFLOAT16 = 2.0**-8
+
+
+def accumulated(added: Array, factors: Array, seed: int = 0) -> Array:
+    """Return the sum by these factors, rounded after each pass as bfloat16 does."""
+    rng = np.random.default_rng(seed)
+    total = np.zeros_like(added[0])
+    for c, one in zip(factors, added, strict=True):
+        total = (total + c * one) * (1 + BFLOAT16 / 2 * rng.uniform(-1, 1, one.shape))
+    return total
+
+
+def apart(number: int, parameters: int = 6, seed: int = 0) -> Array:
+    """Return passes that point in different directions, as those of small batches do."""
+    return np.random.default_rng(seed).standard_normal((number, parameters, M))
+
+
+@pytest.mark.parametrize("number", [4, 16, 64, 128])
+@pytest.mark.parametrize("seed", range(5))
+def test_coarse_arithmetic_of_many_passes_raises_no_alarm(number: int, seed: int) -> None:
+    for added in (apart(number, seed=seed), apart(1, seed=seed) + apart(number, seed=seed)):
+        ones = np.ones(number)
+        found = routed(added, accumulated(added, ones, seed), unit=BFLOAT16)
+        assert np.allclose(found.factors, found.factors[0])
+        assert found.factors[0] == pytest.approx(1, abs=0.01)
+        assert found.strays == ()
+
+
+@pytest.mark.parametrize("number", [64, 128])
+@pytest.mark.parametrize("seed", range(3))
+def test_one_pass_of_many_is_found_in_coarse_arithmetic(number: int, seed: int) -> None:
+    added, factors = apart(number, seed=seed), np.ones(number)
+    factors[number // 2] = 0.85
+    found = routed(added, accumulated(added, factors, seed), unit=BFLOAT16)
+    assert found.factors[number // 2] == pytest.approx(0.85, abs=0.05)
+    assert np.all(np.delete(found.factors, number // 2) == 1)
+
+
+def test_one_parameter_that_was_scaled_halfway_is_found_in_coarse_arithmetic() -> None:
+    added = apart(64)
+    handed = accumulated(added, np.ones(64))
+    halfway = np.where(np.arange(64) < 32, 0.9, 1.0)
+    handed[2] = accumulated(added[:, 2:3], halfway)[0]
+    found = routed(added, handed, unit=BFLOAT16)
+    assert found.factors.tolist() == [1] * 64
+    (stray,) = found.strays
+    assert stray.names == ("c",)
+    assert stray.factors == pytest.approx(halfway, abs=0.02)
+    handed[2] += 0.2 * apart(1, seed=9)[0, 2] * 8
+    (lost,) = routed(added, handed, unit=BFLOAT16).strays
+    assert (lost.names, lost.factors is None) == (("c",), False)
+    handed[2] += apart(1, seed=9)[0, 2] * 80
+    (lost,) = routed(added, handed, unit=BFLOAT16).strays
+    assert (lost.names, lost.factors) == (("c",), None)
+
+
+def test_passes_that_repeat_are_rounded_alike() -> None:
+    one = apart(1)
+    added = np.repeat(one, 64, axis=0)
+    drift = 1 + 0.1 * np.sign(apart(1, seed=1)[0])  # each number is rounded one way each time
+    found = routed(added, drift * added.sum(0), unit=BFLOAT16)
+    assert found.strays == ()
+    assert np.allclose(found.factors, found.factors[0])
+
+
+def test_what_rounding_hides_of_one_pass_is_told() -> None:
+    few, many = apart(4), apart(128)
+    exact = routed(few, few.sum(0))
+    assert exact.hidden == 0
+    shown = routed(few, accumulated(few, np.ones(4)), unit=BFLOAT16)
+    hidden = routed(many, accumulated(many, np.ones(128)), unit=BFLOAT16)
+    assert 0.02 < shown.hidden < hidden.hidden < 0.2
+    many[7] *= 1e-3
+    lost = routed(many, accumulated(many, np.ones(128)), unit=BFLOAT16)
+    assert lost.hidden == 1
+
+
+def test_clips_seen_between_passes_are_taken_out_of_the_sum_so_far() -> None:
+    added = apart(64)
+    clips = np.linspace(0.93, 1.0, 64)
+    factors = np.append(np.cumprod(clips[-2::-1])[::-1], 1.0)
+    known = {"guesses": (1.0,), "coarse": 0.0, "clips": clips.tolist()}
+    for unit, handed in (
+        (UNIT, handed_by(added, *factors)),
+        (BFLOAT16, accumulated(added, factors)),
+    ):
+        found = route(sketched(added, handed, unit=unit), **known)
+        assert found.factors == pytest.approx(factors)
+        assert found.uncertainty.tolist() == [0] * 64
+    plain = route(sketched(added, added.sum(0)), **known)
+    assert plain.factors.tolist() == [1] * 64  # the sums were kept elsewhere

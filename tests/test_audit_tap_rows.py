@@ -1,5 +1,6 @@
 """From what taps read to the table that the judge is given: weights, counts, terms and groups."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,27 @@ def test_weights_that_are_given_are_those_of_the_main_term() -> None:
         ValueError, match=r"^expect must have a weight for each tapped loss, 3, not 2$"
     ):
         case_of(by_counts(5, 2, 9), [0.5, 0.5], 0.0)
+
+
+def test_sequences_share_the_weight_that_their_loss_was_given() -> None:
+    first, second, third = by_counts(6, 3, 2)
+    split = [replace(first, count=4.0), replace(first, count=2.0), second, third]
+    case = case_of(split, [0.75, 0.25, 0.0], 0.0)
+    assert case.expected.tolist() == pytest.approx([0.5, 0.25, 0.25, 0])
+    with pytest.raises(ValueError, match=r"a weight for each tapped loss, 3, not 4$"):
+        case_of(split, [0.5, 0.25, 0.25, 0.0], 0.0)
+
+
+def test_a_loss_whose_sequences_all_lack_targets_keeps_its_place() -> None:
+    taps = [
+        Tapped("loss", {k: np.asarray(read)}, UNIT, kept=np.asarray(read) > 0)
+        for k, read in enumerate([SEQUENCES, 0 * SEQUENCES])
+    ]
+    factors = {(0, k): 1.0 for k in range(2)}
+    found = rows_of([taps], factors, dict.fromkeys(factors, 0.0))
+    assert [(one.batch, one.count) for one in found] == [(0, 2), (0, 1), (1, 0)]
+    given = case_of(found, [1.0, 0.0], 0.0)
+    assert given.expected == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_a_term_is_expected_with_its_own_weight_and_counts() -> None:

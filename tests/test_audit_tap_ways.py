@@ -125,6 +125,54 @@ def test_a_clip_that_is_declared_comes_on_top_of_those_seen() -> None:
     assert way.clips == pytest.approx([0.125, 0.5, 0.5])
 
 
+def after_a_clip(scale: Any, bound: float = 1.0, length: float = 400.0, **known: Any) -> Stepped:
+    """Return a step whose gradients were clipped while scaled, and then divided by the scale."""
+    added = passes() / 100
+    left = min(bound / length, 1.0) * added.sum(0)
+    plain: dict[str, Any] = {"left": left, "lengths": (length,) * 3, "bounds": (bound,) * 3}
+    plain |= {"clips": (min(bound / length, 1.0),) * 3, "scale": float(np.ravel(scale)[0])}
+    return stepped(added, left / scale, **(plain | known))
+
+
+@pytest.mark.parametrize(
+    ("bound", "length", "factor"),
+    [(1.0, 4000.0, 1 / 1024), (1.0, 100.0, 1 / 100), (10.0, 5.0, None), (1.0, 1.0, None)],
+)
+def test_a_clip_of_scaled_gradients_is_compared_with_one_of_the_gradients(
+    bound: float, length: float, factor: float | None
+) -> None:
+    found = way_of(after_a_clip(1024.0, bound, length)).clipped_scaled
+    assert (found is None) is (factor is None)
+    if found is not None:
+        assert (found.scale, found.bound) == pytest.approx((1024, bound))
+        assert found.factor == pytest.approx(factor)
+
+
+def test_a_clip_that_saw_too_small_gradients_bit_too_little() -> None:
+    found = way_of(after_a_clip(1 / 8, 1.0, 0.5)).clipped_scaled
+    assert found is not None
+    assert (found.scale, found.factor) == pytest.approx((1 / 8, 4))
+
+
+def test_a_clip_of_the_gradients_themselves_is_none_of_scaled_ones() -> None:
+    assert way_of(after_a_clip(1.0)).clipped_scaled is None
+    assert way_of(after_a_clip(1024.0, left=None)).clipped_scaled is None
+    uneven = after_a_clip(np.array([2.0, 3.0, 4.0])[:, None])
+    assert way_of(uneven).clipped_scaled is None
+    opposite = after_a_clip(-2.0)
+    assert way_of(opposite).clipped_scaled is None
+    unclipped = after_a_clip(2.0, left=np.zeros((3, M)))
+    assert way_of(unclipped).clipped_scaled is None
+
+
+def test_a_clip_that_is_declared_comes_before_the_scale() -> None:
+    added = passes()
+    way = way_of(stepped(added, 0.25 * added.sum(0) / 8, scale=8.0), clipped=True)
+    assert way.factors == {(0, 0): 1 / 8, (0, 1): 1 / 8}
+    assert way.clips == pytest.approx([0.25])
+    assert way.clipped_scaled is None
+
+
 @pytest.mark.parametrize("factors", [(0.0, 0.0), (0.0, 0.25), (0.5, 0.25)])
 def test_what_is_no_common_factor_is_no_clip(factors: Sequence[float]) -> None:
     added = passes()

@@ -1,4 +1,4 @@
-"""What finitely many averages can give and cannot: statistics of a batch, and the Circle.
+"""What finitely many averages can give and cannot: statistics of a batch.
 
 The sigmoid's slopes are independent, but only just, so the sums are done in exact arithmetic: at
 θ = i log 2 and a whole number x, e^(−θx) is a power of two and σ′(θx) a fraction.
@@ -16,19 +16,6 @@ import sympy  # type: ignore[import-untyped]  # it has no types
 from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import seeds
-
-from gradexplain import (
-    MLP,
-    Activation,
-    Trace,
-    backprop,
-    batch_gradient,
-    identity,
-    sigmoid,
-    squared_error,
-    tanh,
-)
-from gradexplain.arrays import Array
 
 Gradient = Callable[[int, int], Fraction]
 Batch = Sequence[int]
@@ -97,30 +84,13 @@ def test_batches_with_equal_moments(k: int) -> None:
     assert told_apart(square_gradient, one, other) == (k < 2)
 
 
-# No finite list serves a sigmoid: its slopes are linearly independent.
-
-
-def rank(gradient: Gradient, inputs: Batch) -> int:
-    """Return the rank of the table of gradients, at as many values of θ as there are inputs."""
-    rows = [[gradient(i, x) for x in inputs] for i in range(1, len(inputs) + 1)]
-    exact = [[sympy.Rational(v.numerator, v.denominator) for v in row] for row in rows]
-    return int(sympy.polys.matrices.DomainMatrix.from_Matrix(sympy.Matrix(exact)).to_field().rank())
-
-
-@pytest.mark.parametrize("n", [1, 2, 5, 12])
-def test_the_slopes_of_a_sigmoid_are_independent(n: int) -> None:
-    assert rank(sigmoid_gradient, range(1, n + 1)) == n
-    assert rank(square_gradient, range(1, n + 1)) == min(n, 2)
+# No finite list serves a sigmoid: its slopes are linearly independent, as `proofs/Independence.v`
+# proves for inputs of different size.
 
 
 def test_only_inputs_of_different_size_are_independent() -> None:
-    assert rank(sigmoid_gradient, [1, 2, -2]) == 2
-    assert rank(sigmoid_gradient, [0, 1, 2]) == 2
-
-
-def test_in_floating_point_the_rank_would_be_too_small() -> None:
-    table = [[float(sigmoid_gradient(i, x)) for x in range(1, 13)] for i in range(1, 13)]
-    assert np.linalg.matrix_rank(np.array(table)) < 12
+    assert all(sigmoid_gradient(i, -2) == -sigmoid_gradient(i, 2) for i in range(12))
+    assert all(sigmoid_gradient(i, 0) == 0 for i in range(12))
 
 
 # Both hypotheses of that theorem: batches of every size, and a continuous function.
@@ -156,51 +126,3 @@ def test_for_batches_of_two_two_sums_tell_all() -> None:
     pairs = combinations_with_replacement(range(-9, 10), 2)
     assert max(Counter(map(sums, pairs)).values()) == 1
     assert sums([0, 3, 5, 6]) == sums([1, 2, 4, 7])  # and of four, they do not
-
-
-# The Circle: averages stand, the first weight's gradient moves; for a curve, on its own axis.
-
-
-def averages(trace: Trace) -> Array:
-    parts = [trace.losses, *trace.a, *trace.z, *trace.delta]
-    slopes = trace.net.activations[0].derivative(trace.z[0])
-    return np.array([part.mean() for part in [*parts, slopes, batch_gradient(trace).weights[1]]])
-
-
-def turned(f: Activation, angle: float, axis: Array | None = None) -> Trace:
-    """Return six examples ±t with output deltas 0.3 ± u, where u turns around the axis f(t)."""
-    one, none, t = np.ones((1, 1)), np.zeros(1), np.array([0.5, 1.5, 4.0])
-    net = MLP([one, one], [none, none], [f, identity])
-    o = f(t) - f(-t) if axis is None else axis
-    e1 = np.array([o[1], -o[0], 0.0]) / np.hypot(o[0], o[1])
-    e2 = np.cross(o, e1) / np.linalg.norm(o)
-    u = 0.3 * o / (o @ o) + 0.7 * (np.cos(angle) * e1 + np.sin(angle) * e2)
-    x, delta = np.concatenate([-t, t])[:, None], np.concatenate([0.3 - u, 0.3 + u])[:, None]
-    return backprop(net, x, net(x) - delta / 2, squared_error)
-
-
-def moves(f: Activation, axis: Array | None = None) -> tuple[bool, bool]:
-    """Tell whether the averages and the first weight's gradient move as the angle does."""
-    traces = [turned(f, angle, axis) for angle in np.linspace(0, 6, 25)]
-    rounding = 1e-14 * max(np.abs(trace.delta[0] * trace.a[0]).max() for trace in traces)
-    first = [batch_gradient(trace).weights[0] for trace in traces]
-    seen = np.ptp([averages(trace) for trace in traces], axis=0).max()
-    return bool(seen > rounding), bool(np.ptp(first) > rounding)
-
-
-def test_the_gradient_turns_while_every_average_stands() -> None:
-    assert moves(sigmoid) == (False, True)
-    assert moves(tanh) == (False, True)
-
-
-def test_off_the_axis_an_average_gives_it_away() -> None:
-    assert moves(sigmoid, axis=np.array([0.5, 1.5, 4.0])) == (True, True)
-
-
-def test_without_a_curve_the_gradient_stands_too() -> None:
-    assert moves(identity) == (False, False)
-
-
-def test_not_even_the_sign_of_the_gradient_can_be_told() -> None:
-    gradients = [batch_gradient(turned(sigmoid, angle)).weights[0] for angle in range(7)]
-    assert min(gradients) < 0 < max(gradients)

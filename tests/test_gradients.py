@@ -14,7 +14,6 @@ from autograd.extend import (  # type: ignore[import-untyped]  # as above
     primitive,
 )
 from hypothesis import given
-from hypothesis import strategies as st
 from support.closeness import assert_close, assert_same_gradient
 from support.strategies import Problem, problems
 
@@ -124,37 +123,9 @@ def test_batch_gradient_is_the_slope_of_the_mean_loss() -> None:
         assert_close(slopes, expected, 1e-9)
 
 
-def _scaled(trace: Trace) -> Gradient:
-    right = batch_gradient(trace)
-    return replace(right, weights=(*right.weights[:-1], 1.001 * right.weights[-1]))
-
-
 def _flipped(trace: Trace) -> Gradient:
     right = batch_gradient(trace)
     return replace(right, biases=(-right.biases[0], *right.biases[1:]))
-
-
-def _transposed(trace: Trace) -> Gradient:
-    right = batch_gradient(trace)
-    return replace(right, weights=(right.weights[0].T, *right.weights[1:]))
-
-
-def _one_example_dropped(trace: Trace) -> Gradient:
-    return batch_gradient(
-        replace(
-            trace,
-            losses=trace.losses[1:],
-            a=tuple(a[1:] for a in trace.a),
-            z=tuple(z[1:] for z in trace.z),
-            delta=tuple(delta[1:] for delta in trace.delta),
-        )
-    )
-
-
-def _sum_for_mean(trace: Trace) -> Gradient:
-    right = batch_gradient(trace)
-    N = len(trace.losses)
-    return Gradient(tuple(N * W for W in right.weights), tuple(N * b for b in right.biases))
 
 
 def _slope_forgotten(trace: Trace) -> Gradient:
@@ -170,15 +141,7 @@ def _one_number_off(trace: Trace) -> Gradient:
 
 @pytest.mark.parametrize(
     "wrong",
-    [
-        _scaled,
-        _flipped,
-        _transposed,
-        _one_example_dropped,
-        _sum_for_mean,
-        _slope_forgotten,
-        _one_number_off,
-    ],
+    [_flipped, _slope_forgotten, _one_number_off],
 )
 def test_the_comparison_notices_a_wrong_gradient(wrong: Callable[[Trace], Gradient]) -> None:
     rng = np.random.default_rng(0)
@@ -226,35 +189,6 @@ def test_norms_are_those_of_the_gradients_built(p: Problem) -> None:
     norms = per_example_norms(p.trace())
     assert norms.shape == (len(p.x),)
     assert np.all(np.abs(norms - expected) <= 1e-13 * expected)
-
-
-@given(problems(), st.randoms(use_true_random=False))
-def test_permuting_the_examples_changes_their_order_only(p: Problem, random: Any) -> None:
-    order = list(range(len(p.x)))
-    random.shuffle(order)
-    here, there = p.trace(), replace(p, x=p.x[order], y=p.y[order]).trace()
-    assert_close(there.losses, here.losses[order])
-    for name in ("a", "z", "delta"):
-        for old, new in zip(getattr(here, name), getattr(there, name), strict=True):
-            assert_close(new, old[order])
-    each = per_example_gradients(here)
-    for old, new in zip(_arrays(each), _arrays(per_example_gradients(there)), strict=True):
-        assert_close(new, old[order])
-    assert_close(per_example_norms(there), per_example_norms(here)[order])
-    assert_same_gradient(batch_gradient(there), batch_gradient(here), 1e-11)
-
-
-@given(problems())
-def test_every_example_twice_changes_nothing(p: Problem) -> None:
-    twice = replace(p, x=np.repeat(p.x, 2, axis=0), y=np.repeat(p.y, 2, axis=0))
-    assert_same_gradient(batch_gradient(twice.trace()), batch_gradient(p.trace()), 1e-11)
-    assert_close(twice.trace().losses.mean(), p.trace().losses.mean(), 1e-11)
-
-
-@given(problems(batch_sizes=st.just(1)))
-def test_of_one_example_the_batch_gradient_is_its_own(p: Problem) -> None:
-    each, batch = per_example_gradients(p.trace()), batch_gradient(p.trace())
-    assert_same_gradient(_each(each, 0), batch, 1e-15)
 
 
 @given(problems(dtypes=(np.float32,)))

@@ -1,11 +1,15 @@
 """Each hypothesis that a page states in words: without it the page's claim is false, as run here.
 
-A hypothesis that a page's own block holds stands there, not here.
+A hypothesis that a page's own block holds stands there, not here. The theorems themselves are
+proved (`make prove`), so what is run of them are the counter-examples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
+import sympy  # type: ignore[import-untyped]  # it has no types
 
 from gradexplain import sigmoid, softmax_cross_entropy
 from gradexplain.arrays import Array
@@ -13,6 +17,91 @@ from gradexplain.arrays import Array
 
 def off(found: Array, right: Array) -> float:
     return float(np.linalg.norm(found - right) / np.linalg.norm(right))
+
+
+def slope(f: Callable[[Any], Any], theta: float) -> Any:
+    """Differentiate an analytic function by a complex step: exact to rounding, without rules."""
+    return np.imag(f(theta + 1e-30j)) / 1e-30
+
+
+def test_the_gradient_is_linear_if_the_weights_do_not_move() -> None:
+    x, y, theta = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.1, -1.0]), 0.7
+
+    def losses(t: Any) -> Any:
+        return (y - np.tanh(t * x)) ** 2
+
+    def miss(weights: Callable[[Any], Any]) -> float:
+        whole = slope(lambda t: (weights(t) * losses(t)).sum(), theta)
+        return abs(whole - (weights(theta) * slope(losses, theta)).sum())
+
+    assert miss(lambda _: np.array([0.2, 0.5, 0.3])) < 1e-15
+    assert miss(lambda t: np.exp(t * x) / np.exp(t * x).sum()) > 0.1
+
+
+def test_the_gradient_is_linear_if_no_loss_reads_another_example() -> None:
+    x, y, theta = np.array([1.0, -2.0, 0.5]), np.array([0.3, 0.1, -1.0]), 0.7
+
+    def miss(center: Callable[[Any], Any]) -> float:
+        def losses(t: Any, x: Array = x, y: Array = y) -> Any:
+            a = np.tanh(t * x)
+            return (y - (a - center(a))) ** 2
+
+        alone = [slope(partial(losses, x=x[i], y=y[i]), theta) for i in range(3)]
+        return float(abs(slope(lambda t: losses(t).mean(), theta) - np.mean(alone)))
+
+    assert miss(lambda _: 0) < 1e-15
+    assert miss(np.mean) > 0.1  # as with batch normalization
+
+
+def test_for_some_batches_a_mean_passes_through_a_curve() -> None:
+    x = np.array([-2.0, -0.5, 0.5, 2.0])
+    assert (x**3).mean() == x.mean() ** 3
+    assert (x[1:] ** 3).mean() != x[1:].mean() ** 3
+
+
+def test_without_continuity_every_mean_passes_through_a_function_that_is_no_line() -> None:
+    """On the numbers p + q √2 with rational p and q, take p: it is additive, and no line."""
+    root, rng = sympy.sqrt(2), np.random.default_rng(0)
+
+    def rational_part(number: Any) -> Any:
+        return sympy.expand(number).as_independent(root, as_Add=True)[0]
+
+    for N in range(1, 6):
+        batch = [int(p) + sympy.Rational(int(q), 7) * root for p, q in rng.integers(-9, 9, (N, 2))]
+        assert rational_part(sum(batch) / N) == sum(map(rational_part, batch)) / N
+    assert [rational_part(x) for x in (0, 1, 1 + root)] == [0, 1, 1]
+
+
+def test_a_slope_that_is_zero_somewhere_may_still_be_a_function_of_the_height() -> None:
+    theta = np.linspace(-2, 2, 41)
+    assert np.allclose(3 * theta**2, 3 * np.cbrt(theta**3) ** 2, rtol=1e-12, atol=0)
+    on = np.maximum(0, theta)
+    assert np.allclose(2 * on, 2 * np.sqrt(on**2), rtol=1e-15, atol=0)
+
+
+def test_on_two_intervals_a_loss_may_turn_if_its_heights_do_not_overlap() -> None:
+    rising, falling = np.linspace(0, 1), 12 - np.linspace(2, 3)
+    assert rising.max() < falling.min()  # so each height has one slope, 1 or −1
+    assert rising.max() > (3.5 - np.linspace(2, 3)).min()
+
+
+def test_on_a_disc_two_directions_may_share_one_g() -> None:
+    """Of two caps, with a plateau between, one falls to the left, the other rises upward."""
+
+    def caps(theta: Array) -> Array:
+        return np.maximum(0, np.array([-theta[0], theta[1]]) - 0.75)
+
+    def miss(theta: Array) -> float:
+        left, up = caps(theta)
+        height, gradient = up**2 - left**2, 2 * np.array([left, up])
+        g = 2 * np.sqrt(np.maximum(0, [-height, height]))
+        return float(np.abs(gradient - g).max())
+
+    drawn = np.random.default_rng(0).uniform(-1, 1, (1000, 2))
+    disc = [theta for theta in drawn if theta @ theta < 1]
+    assert min(np.max([caps(theta) for theta in disc], axis=0)) > 0.1
+    assert max(map(miss, disc)) < 1e-15
+    assert miss(np.array([-1.0, 1.0])) == 0.5  # beyond the disc the caps meet
 
 
 def adam_step(gradients: Sequence[float]) -> float:

@@ -124,17 +124,7 @@ def _change(gradient: Gradient, layer: int, change: Callable[[Array], Array]) ->
 
 
 @pytest.mark.parametrize("name", ["covariance", "gate 1", "curvature 1", "gate 2", "curvature 2"])
-@pytest.mark.parametrize(
-    "change",
-    [
-        np.zeros_like,
-        np.negative,
-        np.transpose,
-        lambda term: term * (1 + 1e-9),
-        lambda term: term[::-1],
-    ],
-    ids=["dropped", "sign", "transposed", "scaled", "rows swapped"],
-)
+@pytest.mark.parametrize("change", [np.transpose, lambda term: term * (1 + 1e-9)])
 def test_a_wrong_term_is_noticed(name: str, change: Callable[[Array], Array]) -> None:
     rng = np.random.default_rng(0)
     net = random_mlp((3, 3, 3, 2), rng)

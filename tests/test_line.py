@@ -54,14 +54,6 @@ def test_gradient_is_the_slope_of_the_loss(seed: int, N: int) -> None:
 
 
 @given(seed=seeds, N=sizes)
-def test_gradient_is_the_mean_of_the_examples_gradients(seed: int, N: int) -> None:
-    line, x, y = _draw(seed, N)
-    each = [line.gradient(x[i : i + 1], y[i : i + 1]) for i in range(N)]
-    size = np.abs(each).max()
-    assert np.abs(line.gradient(x, y) - np.mean(each, axis=0)).max() <= 1e-14 * size
-
-
-@given(seed=seeds, N=sizes)
 def test_averaging_first_is_exact_for_b_and_loses_the_covariance_for_m(seed: int, N: int) -> None:
     line, x, y = _draw(seed, N)
     dm, db = line.gradient(x, y)

@@ -106,15 +106,6 @@ def test_values_by_hand() -> None:
     assert signed_error.derivative(output, target).tolist() == [[-1, -1], [-1, -1]]
 
 
-def test_cross_entropies_by_hand() -> None:
-    zero = np.zeros((1, 2))
-    assert_each_close(logistic_loss(zero, np.array([[1.0, 0.0]])), [2 * math.log(2)])
-    assert logistic_loss.derivative(zero, np.array([[1.0, 0.25]])).tolist() == [[-0.5, 0.25]]
-    assert_each_close(softmax_cross_entropy(zero, np.array([[0.25, 0.75]])), [math.log(2)])
-    slope = softmax_cross_entropy.derivative(zero, np.array([[0.25, 0.75]]))
-    assert_each_close(slope, [[0.25, -0.25]])
-
-
 @dtypes
 def test_nothing_overflows_at_a_thousand(dtype: type[np.floating]) -> None:
     output = np.array([[1000, -1000], [-1000, 1000], [1000, 1000]], dtype)

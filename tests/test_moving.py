@@ -6,12 +6,13 @@ import json
 import re
 from itertools import accumulate, product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from gradexplain.line import Line, least_squares
+from gradexplain.plotting import number
 from sitebuild import drawings, svg
 from sitebuild.figures import chord, circle, clip, covariance, cut, ledger, two_descents
 from sitebuild.figures.pairing import X, Y, pairing
@@ -120,6 +121,23 @@ def test_wherever_the_inputs_are_spread_the_waterfall_is_within_its_axes() -> No
             assert waterfall.viewLim.contains(level, 0)
         assert closing.viewLim.contains(spread, fall.true)
         assert closing.viewLim.contains(spread, fall.averaged)
+
+
+def test_the_states_that_a_script_is_given_read_as_python_s_own_numbers() -> None:
+    exact: list[list[float]] = []
+    for spread in range(151):
+        fall = ledger.ledger_data(spread / 100)
+        exact.append([fall.averaged, *fall.terms.values(), fall.true])
+    assert said(ledger.MOVING.given["numbers"]) == said(exact)
+    turns = [circle.circle_data(angle) for angle in np.radians(range(361))]
+    averages = [[*turn.averages.values()] for turn in turns]
+    assert said(circle.MOVING.given["averages"]) == said(averages) != said(averages[::2])
+    for name in ("true", "averaged"):
+        assert said([circle.MOVING.given[name]]) == said([[getattr(turn, name) for turn in turns]])
+
+
+def said(rows: Any) -> list[list[str]]:
+    return [[number(value, ".3f") for value in row] for row in rows]
 
 
 def test_wherever_the_start_is_put_all_is_drawn() -> None:

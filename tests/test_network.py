@@ -87,13 +87,6 @@ def test_two_layers_by_hand() -> None:
     assert [delta.ravel().tolist() for delta in trace.delta] == [[12, 0], [4, -14]]
 
 
-def test_units_are_not_confused() -> None:
-    """A layer of two inputs and three outputs, its weights all different."""
-    W, b = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([0.5, 0.25, 0.125])
-    net = MLP([W], [b], [identity])
-    assert net(np.array([[1.0, 10.0]])).tolist() == [[21.5, 43.25, 65.125]]
-
-
 @given(problems(dtypes=both_dtypes))
 def test_the_dtype_is_kept_throughout(p: Problem) -> None:
     trace = p.trace()

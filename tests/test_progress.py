@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,15 +20,6 @@ def learn() -> list[tuple[str, str]]:
     """Return title and file of each page that mkdocs.yml names under Learn."""
     lines = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     return re.findall(r"^      - (.+): (learn/.+\.md)$", lines, re.MULTILINE)
-
-
-def bars(names: Sequence[str]) -> dict[str, str]:
-    """Return the line on each page of a site whose nav has these pages, in this order."""
-    pages = [Entry(f"On {name} & co", f"learn/{name}/", "", "Learn") for name in names]
-    site = Site("a site", "/", "", (Entry("Home", "", ""), *pages))
-    html = "<p></p><h1>One</h1>"
-    shown = {page.address: progress.shown(html, page.address, site) for page in site.entries}
-    return {address: page.removesuffix("<h1>One</h1>")[7:] for address, page in shown.items()}
 
 
 def test_each_page_of_the_argument_shows_all_in_the_order_of_the_nav(site: Path) -> None:
@@ -52,20 +42,6 @@ def test_each_page_of_the_argument_shows_all_in_the_order_of_the_nav(site: Path)
 def test_no_other_page_shows_it(site: Path) -> None:
     shown = {path for path in site.rglob("index.html") if BAR.search(path.read_text("utf-8"))}
     assert shown == {(site / file).with_suffix("") / "index.html" for _, file in learn()}
-
-
-@pytest.mark.parametrize("names", ["abc", "cab", "ba"])
-def test_a_page_moved_in_the_nav_moves_here(names: str) -> None:
-    found = bars(names)
-    assert found.pop("") == ""
-    for number, (address, bar) in enumerate(found.items(), 1):
-        assert address == f"learn/{names[number - 1]}/"
-        marks = MARK.findall(bar)
-        assert [label for _, label, _, _ in marks] == [
-            f"{place}. On {other} &amp; co" for place, other in enumerate(names, 1)
-        ]
-        assert [rest for *_, rest in marks].index(CURRENT) == number - 1
-        assert f">Learn · {number} of {len(names)}<" in bar
 
 
 def test_what_a_page_names_next_is_what_the_nav_has_next() -> None:

@@ -1,6 +1,5 @@
 """What a page carries, and nothing that no page asks for."""
 
-import gzip
 import posixpath
 import re
 import shutil
@@ -94,39 +93,3 @@ def test_an_asset_that_another_stray_one_asks_for_is_noticed(site: Path, tmp_pat
     (copy / "assets" / "x.css").write_text("a{background: url(x.png)}", "utf-8")
     (copy / "assets" / "x.png").write_bytes(b"")
     assert stray(copy) == ["assets/x.css", "assets/x.png"]
-
-
-# How much comes over the wire when a page is opened for the first time. The browser tests count
-# what was sent; this counts the same from the files, compressed as a host does by default.
-
-LEVEL = 6
-FIRST_VIEW, TEXT = 160_000, 250_000
-
-
-def sent(page: Path, site: Path) -> int:
-    """Return the bytes of a page and of all that it loads, the search's index among them.
-
-    Without KaTeX's fonts, of which a browser loads those that a page's formulas use.
-    """
-    files = {page, site / "search" / "search_index.json"}
-    files |= {site / name for name in _asked(page, site) if not name.endswith("card.png")}
-    return sum(compressed(file) for file in files)
-
-
-def compressed(file: Path) -> int:
-    content = file.read_bytes()
-    return len(content if file.suffix in {".woff2", ".png"} else gzip.compress(content, LEVEL))
-
-
-def test_a_first_view_is_light(site: Path) -> None:
-    weights = {page: sent(page, site) for page in site.rglob("index.html")}
-    assert 80_000 < weights[site / "index.html"] <= FIRST_VIEW
-    assert {page: weight for page, weight in weights.items() if weight > TEXT} == {}
-
-
-def test_a_heavy_page_is_noticed(site: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(site, tmp_path / "site"))
-    page = copy / "index.html"
-    page.write_text(page.read_text("utf8").replace("/mark.svg", "/mark.png"), "utf8")
-    (copy / "assets" / "mark.png").write_bytes(bytes(TEXT))
-    assert sent(copy / "index.html", copy) > TEXT

@@ -129,24 +129,6 @@ def _pair(t: float, mean_delta: float = 0.3, c: float = 0.1) -> Trace:
     return backprop(net, x, net(x) - delta / 2, squared_error)  # δ = 2(ŷ − y)
 
 
-@pytest.mark.parametrize(("t", "expected"), [(0.25, 0.0495), (4.0, 0.0073)])
-def test_the_true_gradient_of_the_pair(t: float, expected: float) -> None:
-    gradient = batch_gradient(_pair(t))
-    assert round(gradient.weights[0].item(), 4) == expected
-    slope = 1 / (2 + 2 * np.cosh(t))
-    assert_close(gradient.weights[0], [[0.1 * t * slope / np.tanh(t / 2)]], 1e-11)
-    assert_close(gradient.weights[1], [[0.2]])
-
-
-@both_forms
-@pytest.mark.parametrize("t", [0.25, 1.0, 4.0])
-def test_the_shortcut_of_the_pair_stays_put(t: float, slopes: Slopes) -> None:
-    shortcut = averaged_backprop(_pair(t), slopes)
-    assert shortcut.weights[0].item() == 0  # for x̄ = 0
-    assert_close(shortcut.weights[1], [[0.15]])
-    assert_close(shortcut.biases[1], [0.3])
-
-
 def test_only_the_mean_slopes_see_the_spread_of_the_pair() -> None:
     for t in (0.25, 4.0):
         assert_close(averaged_backprop(_pair(t), "at_mean").biases[0], [0.3 / 4])

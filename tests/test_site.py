@@ -1,4 +1,4 @@
-"""The built site, read file by file: whole, at home anywhere, and asking nobody for anything."""
+"""The built site, read file by file: whole, and at home anywhere."""
 
 import json
 import posixpath
@@ -18,13 +18,6 @@ from support.pages import ROOT
 from sitebuild.lost import filled
 from sitebuild.site import Site
 
-# What Material's own script could load for what this site leaves off: a version chooser's frame,
-# diagrams, a browser without ResizeObserver. The browser checks watch that no page asks for them.
-UNUSED = {
-    "https://unpkg.com/iframe-worker/shim",
-    "https://unpkg.com/mermaid@11/dist/mermaid.min.js",
-    "https://unpkg.com/resize-observer-polyfill",
-}
 LOADED = {"src", "srcset", "poster", "data", "action", "background"}
 
 
@@ -70,21 +63,6 @@ def pages_of(site: Path) -> Iterator[tuple[str, Page]]:
         yield path.relative_to(site).as_posix(), Page(path.read_text(encoding="utf-8"))
 
 
-def foreign(page: Page) -> list[str]:
-    return [value for value in page.loads if urlsplit(value).netloc or value.startswith("//")]
-
-
-def foreign_in_css(text: str) -> list[str]:
-    asked = re.findall(r"(?:url\(|@import\s+)\s*[\"']?([^\"')\s;]+)", text)
-    return [value for value in asked if re.match(r"(?:https?:)?//", value)]
-
-
-def foreign_in_script(text: str) -> set[str]:
-    """Return the addresses in a script that scripts are delivered from."""
-    found = set(re.findall(r"https?://[^\s\"'`<>)\\]+", text))
-    return {address for address in found if re.search(r"unpkg|cdn|jsdelivr|googleapis", address)}
-
-
 def broken(name: str, page: Page, site: Path, root: str = "/some/where/") -> list[str]:
     """Return the links of a page, and what it loads, that lead nowhere."""
     here = root + name
@@ -113,23 +91,6 @@ def _exists(here: str, value: str, site: Path, root: str) -> bool:
 @cache
 def _ids(file: Path) -> frozenset[str]:
     return frozenset(Page(file.read_text("utf-8")).ids)
-
-
-def test_no_page_loads_anything_from_another_host(site: Path) -> None:
-    assert len(list(pages_of(site))) >= 6
-    for name, page in pages_of(site):
-        assert foreign(page) == [], name
-    for path in site.rglob("*.css"):
-        assert foreign_in_css(path.read_text("utf-8")) == [], path
-    for path in site.rglob("*.html"):
-        assert foreign_in_css(path.read_text("utf-8")) == [], path
-
-
-def test_no_script_holds_an_address_to_load_from(site: Path) -> None:
-    scripts = [path for path in site.rglob("*.js") if "lunr" not in path.name]
-    assert scripts
-    found = set().union(*(foreign_in_script(path.read_text("utf-8")) for path in scripts))
-    assert found <= UNUSED
 
 
 def test_every_link_and_anchor_leads_somewhere_inside_the_site(site: Path) -> None:
@@ -189,16 +150,6 @@ def test_every_page_has_tags_for_previews_and_structured_data(site: Path) -> Non
 
 
 def test_the_checks_of_the_site_notice_what_is_wrong(site: Path) -> None:
-    for wrong in [
-        '<script src="https://cdn.example.org/x.js"></script>',
-        '<img src="//example.org/x.png">',
-        '<link rel="stylesheet" href="http://example.org/x.css">',
-        '<svg><use href="https://example.org/x.svg#a"></use></svg>',
-    ]:
-        assert foreign(Page(wrong)), wrong
-    assert foreign_in_css('@import "https://example.org/x.css";')
-    assert foreign_in_css("a { background: url(//example.org/x.png) }")
-    assert foreign_in_script('load("https://cdn.example.org/x.js")') - UNUSED
     for wrong in ["../../nothing/", "#nothing", "/elsewhere/", "../../../outside/"]:
         page = Page(f'<a href="{wrong}">x</a>')
         assert broken("learn/line/index.html", page, site), wrong

@@ -84,7 +84,7 @@ def test_the_bytes_depend_on_the_date_of_the_commit(
 
 
 def test_the_wheel_is_small(archives: tuple[Path, Path]) -> None:
-    assert 20_000 < archives[1].stat().st_size < 150_000
+    assert 20_000 < archives[1].stat().st_size < 250_000
 
 
 # Contents
@@ -93,6 +93,7 @@ def test_the_wheel_is_small(archives: tuple[Path, Path]) -> None:
 def misplaced(names: set[str]) -> set[str]:
     """Return what the wheel lacks, and what it should not hold."""
     sources = {f"gradexplain/{name}" for name in files_below(ROOT / "gradexplain")}
+    sources.add("pytest_gradexplain.py")
     unwanted = re.compile(r"/__pycache__/|\.pyc$")
     info = f"gradexplain-{VERSION}.dist-info/"
     ours = {name for name in names if not name.startswith(info)}
@@ -133,7 +134,7 @@ def test_every_module_of_the_wheel_can_be_imported_and_a_report_drawn(
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     needs = dict(line.split(" needs ") for line in done.stdout.splitlines())
     assert all(name.startswith("gradexplain.integrations.") for name in needs), needs
-    assert set(needs.values()) <= {"torch", "transformers"}
+    assert set(needs.values()) <= {"lightning", "torch", "transformers"}
 
 
 def test_the_wheel_says_what_it_needs(archives: tuple[Path, Path]) -> None:
@@ -141,11 +142,16 @@ def test_the_wheel_says_what_it_needs(archives: tuple[Path, Path]) -> None:
     held = contents(archives[1])
     metadata = held[f"{info}/METADATA"].decode()
     needed = re.findall(r"^Requires-Dist: (.*)", metadata, re.MULTILINE)
-    assert needed == ["jaxtyping>=0.3", "numpy>=2.0", "matplotlib>=3.9; extra == 'figures'"]
+    assert [need for need in needed if "extra ==" not in need] == ["jaxtyping>=0.3", "numpy>=2.0"]
+    extras = {re.split(r"extra == ", need)[1].strip("'") for need in needed if "extra ==" in need}
+    assert extras == {"figures", "lightning", "torch", "transformers"}
     assert f"\nVersion: {VERSION}\n" in metadata
     assert held[f"{info}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
     commands = held[f"{info}/entry_points.txt"].decode()
-    assert commands == "[console_scripts]\ngradexplain = gradexplain.audit.cli:main\n"
+    assert commands == (
+        "[console_scripts]\ngradexplain = gradexplain.audit.cli:main\n\n"
+        "[pytest11]\npytest_gradexplain = pytest_gradexplain\n"
+    )
 
 
 def test_addresses_that_are_known_are_in_the_metadata_and_no_others(
@@ -208,33 +214,19 @@ def test_a_release_is_checked_by_its_tag(released: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "said"),
+    ("name", "old", "new", "must"),
     [
-        (
-            "CITATION.cff",
-            f"version: {VERSION}",
-            "version: 9.9",
-            f"CITATION.cff must have the version {VERSION}, not 9.9",
-        ),
-        (
-            "CHANGELOG.md",
-            f"## {VERSION}, ",
-            "## 9.9, ",
-            f"CHANGELOG.md must begin with {VERSION} and a date, not with 9.9, 2026-12-01",
-        ),
-        (
-            "CHANGELOG.md",
-            ", 2026-12-01",
-            ", unreleased",
-            f"CHANGELOG.md must begin with {VERSION} and a date, not with {VERSION}, unreleased",
-        ),
+        ("CITATION.cff", f"version: {VERSION}", "version: 9.9", "have the version {}, not 9.9"),
+        ("CHANGELOG.md", f"## {VERSION}, ", "## 9.9, ", "begin with {} and a date, not with 9.9, "),
+        ("CHANGELOG.md", "2026-12-01", "unreleased", "begin with {0} and a date, not with {0}, un"),
     ],
 )
 def test_what_disagrees_with_the_tag_is_named(
-    name: str, old: str, new: str, said: str, released: Path
+    name: str, old: str, new: str, must: str, released: Path
 ) -> None:
     change(released / name, old, new)
-    assert faults(f"v{VERSION}", released) == [said]
+    [said] = faults(f"v{VERSION}", released)
+    assert said.startswith(f"{name} must {must.format(VERSION)}")
 
 
 def test_the_check_of_a_release_stops_it() -> None:

@@ -28,12 +28,6 @@ def forgotten(workflow: Workflow, gate: str) -> set[str]:
     return set(workflow["jobs"]) - {gate, *workflow["jobs"][gate]["needs"]}
 
 
-def unpinned(workflow: Workflow) -> list[str]:
-    """Return the actions whose code could change under their name."""
-    used = [step["uses"] for step in steps(workflow) if "uses" in step]
-    return [name for name in used if not re.search(r"@[0-9a-f]{40}$", name)]
-
-
 def writers(workflow: Workflow) -> dict[str, set[str]]:
     """Return what each job may write; a job that says nothing may do nothing."""
     assert workflow["permissions"] == {}
@@ -50,15 +44,6 @@ def test_the_gate_waits_for_every_job() -> None:
     assert forgotten(workflow, "gate") == set()
     workflow["jobs"]["new"] = {}
     assert forgotten(workflow, "gate") == {"new"}
-
-
-def test_every_action_is_pinned() -> None:
-    found = workflows()
-    assert {"ci.yml", "pages.yml", "release.yml"} <= set(found)
-    for name, workflow in found.items():
-        assert unpinned(workflow) == [], name
-    steps(found["ci.yml"])[0]["uses"] = "actions/checkout@v7"
-    assert unpinned(found["ci.yml"]) == ["actions/checkout@v7"]
 
 
 def test_only_the_jobs_that_publish_may_write() -> None:

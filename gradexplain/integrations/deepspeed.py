@@ -22,6 +22,7 @@ from deepspeed.utils import safe_get_full_grad
 from torch import Tensor
 
 from gradexplain.integrations.torch import Step, watch
+from gradexplain.integrations.torch_clips import Bound
 
 _ROUNDED = 1e-6  # a clip by less is none
 
@@ -79,9 +80,10 @@ def _clipping(own: Callable[[], None], weights: Sequence[Tensor], step: Step) ->
     def clip() -> None:
         before = norm()
         own()
-        factor = norm() / before
+        factor = float(norm() / before)
         if factor < 1 - _ROUNDED:
-            step._path.clipped(weights, factor)  # noqa: SLF001 - this package's own
+            bound = Bound(factor * (float(before) + 1e-6), before)
+            step._path.clipped(weights, bound)  # noqa: SLF001 - this package's own
 
     return clip
 

@@ -30,7 +30,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gradexplain.audit.tap.judged import judged
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tell.report import Report
-from gradexplain.integrations.torch_clips import clips_seen
+from gradexplain.integrations.torch_clips import clips_seen, scales_seen
 from gradexplain.integrations.torch_passes import Pass, Passes
 from gradexplain.integrations.torch_path import Path
 from gradexplain.integrations.torch_readers import Readers, saved_by
@@ -88,7 +88,7 @@ def watch(
     shards = _shards(model, parameters, peers)
     way = Path(parameters, _listed(optimizer), passes, sketching=path, shards=shards)
     step = Step(model, passes, way, peers, expect=_checked(expect), clipped=clipped)
-    with step.watched(), way.watched(), clips_seen(way.clipped):
+    with step.watched(), way.watched(), clips_seen(way.clipped), scales_seen(way.unscaled):
         yield step
 
 
@@ -110,6 +110,11 @@ class Step:
         self._taps = Taps(passes)
         self._readers = Readers(_listed(model), path.names)
         path.forget = self._taps.forget
+
+    @property
+    def passes(self) -> int:
+        """How many backward passes have added to a gradient so far."""
+        return len(self._path.passes)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:

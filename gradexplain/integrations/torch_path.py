@@ -13,11 +13,21 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
+from gradexplain.integrations.torch_clips import Bound
 from gradexplain.integrations.torch_passes import Pass, Passes
 from gradexplain.integrations.torch_sketch import Sketcher
 
 if TYPE_CHECKING:
     from gradexplain.integrations.torch_sharded import Shards
+
+
+@dataclass(eq=False)
+class Clip:
+    """What a clip by norm made of a gradient."""
+
+    factor: Tensor  # of this clip and of those since the last backward pass
+    bound: Bound
+    left: Tensor | None  # the sketch of what it left
 
 
 @dataclass(eq=False)
@@ -28,8 +38,9 @@ class Handed:
     names: tuple[str, ...]  # the watched parameters it holds
     passes: tuple[Pass, ...]  # those that ran before its step
     sketches: dict[str, Tensor] = field(default_factory=dict)  # without a name: it had no gradient
-    clips: dict[str, Tensor] = field(default_factory=dict)  # the factor of a clip, by parameter
+    clips: dict[str, Clip] = field(default_factory=dict)  # by parameter
     cut: frozenset[str] = frozenset()  # parameters whose gradients were clipped by value
+    scale: float = 1.0  # by which a scaler divided the gradients, or tells the optimizer to
 
 
 class Path:
@@ -56,8 +67,9 @@ class Path:
         self._optimizers, self._passes = list(optimizers), passes
         self._sketch = Sketcher()
         self._arrived: dict[str, tuple[Pass, Tensor | None]] = {}
-        self._clips: dict[str, Tensor] = {}
+        self._clips: dict[str, Clip] = {}
         self._cut: set[str] = set()
+        self._scales: dict[int, float] = {}
         self._stepped: list[Any] = []
         self._closed: set[str] = set()
         self._evaluating: dict[int, Handed | None] = {}
@@ -93,14 +105,28 @@ class Path:
         landing = weight.register_post_accumulate_grad_hook(self._landing(name))
         hooks.callback(landing.remove)
 
-    def clipped(self, weights: Sequence[Tensor], factor: Tensor | None) -> None:
-        """Note a clip: by a factor, or by value."""
+    def clipped(self, weights: Sequence[Tensor], bound: Bound | None) -> None:
+        """Note a clip: by norm, with its bound, or by value."""
+        if bound is not None:
+            factor = (bound.most / (bound.norm + 1e-6)).clamp(max=1.0)  # as torch computes it
         for name in self._known(weights):
-            if factor is None:
+            if bound is None:
                 self._cut.add(name)
             else:
-                before = self._clips.get(name)
-                self._clips[name] = factor if before is None else before * factor
+                before, left = (
+                    self._clips.get(name),
+                    self._sketched(name, self.parameters[name].grad),
+                )
+                so_far = factor if before is None else before.factor * factor
+                self._clips[name] = Clip(so_far, bound, left)
+        held = [name for name, weight in self.parameters.items() if weight.grad is not None]
+        if bound is not None and self.passes and set(held) <= set(self._known(weights)):
+            last = self.passes[-1]
+            last.clipped = factor if last.clipped is None else last.clipped * factor
+
+    def unscaled(self, optimizer: Any, scale: float) -> None:  # noqa: ANN401 - any optimizer
+        """Note that a scaler divided an optimizer's gradients."""
+        self._scales[id(optimizer)] = scale
 
     def _arriving(self, name: str) -> Callable[[Tensor], None]:
         def arrive(gradient: Tensor | None) -> None:
@@ -190,6 +216,7 @@ class Path:
             tuple(self._passes.counted),
             clips={name: self._clips[name] for name in names if name in self._clips},
             cut=frozenset(self._cut.intersection(names)),
+            scale=self._scales.get(id(optimizer), 1.0) if scale is None else float(scale),
         )
         for name in names:
             weight = self.parameters[name]

@@ -19,6 +19,7 @@ from gradexplain.integrations.torch_head import Logits, mean_cross_entropy, solv
 from gradexplain.integrations.torch_linear import bent
 from gradexplain.integrations.torch_passes import Pass
 from gradexplain.integrations.torch_taps import Tap
+from gradexplain.integrations.torch_terms import Targets, name_terms
 
 _SCALAR = {
     "MseLossBackward0": "squared error",
@@ -157,6 +158,7 @@ class Readers:
             value = value / 0  # the mean over no targets, as torch computes it
         tap = Tap("loss", None, count, None, summed=summed, value=value, ignored=ignored)
         tap.kind, tap.doubt = _KINDS[node.name()], _doubt(node)
+        tap.targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
         self._hooked(one, node, tap)
 
     def _at_log_probs(self, one: Pass, output: Output) -> None:
@@ -222,33 +224,6 @@ class Hook:
 
 def _nothing(*_: object) -> None:
     """Do nothing."""
-
-
-def name_terms(made: Sequence[tuple[Pass, Tap]]) -> None:
-    """Tell the losses of one pass apart: by kind, or by place where every pass has as many.
-
-    Losses of one kind in one pass may be parts of one mean, or terms of their own. Terms share a
-    batch: they have the same count in each pass. Where that decides nothing, they carry a doubt.
-    """
-    kinds = dict.fromkeys(tap.kind for _, tap in made if tap.kind)
-    for kind in kinds:
-        passes: dict[Pass, list[Tap]] = {}
-        for one, tap in made:
-            if tap.kind == kind:
-                passes.setdefault(one, []).append(tap)
-        term = kind if len(kinds) > 1 else "loss"
-        several = max(map(len, passes.values())) > 1
-        apart = several and _share_batches(list(passes.values()))
-        for taps in passes.values():
-            for place, tap in enumerate(taps):
-                tap.term = f"{term} {place + 1}" if apart else term
-                tap.doubt = "several" if several and not apart else tap.doubt
-
-
-def _share_batches(passes: Sequence[Sequence[Tap]]) -> bool:
-    """Tell whether each pass has as many losses, more than one pass, all with its count."""
-    alike = all(len({tap.count for tap in taps}) == 1 for taps in passes)
-    return len(passes) > 1 and len({len(taps) for taps in passes}) == 1 and alike
 
 
 def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) -> Graph:

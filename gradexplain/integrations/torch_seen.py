@@ -110,11 +110,13 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
     """Put the sketches of an optimizer's parameters into one table."""
     passes = [one for one in handed.passes if not one.added.keys().isdisjoint(handed.names)]
     names = [name for name in handed.names if _reached(name, handed, passes)]
-    sketches = None
+    clips = [handed.clips.get(name) for name in names]
+    sketches = left = None
     if path.sketching:
         added, added_norms = _table([one.added.get(name) for one in passes for name in names])
         held, held_norms = _table([path.held.get(name) for name in names])
         found, norms = _table([handed.sketches.get(name) for name in names])
+        left, _ = _table([clip.left if clip else None for clip in clips])
         sketches = Sketches(
             names=tuple(names),
             added=added.reshape(len(passes), len(names), LENGTH),
@@ -128,7 +130,12 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
         passes=tuple(place[one] for one in passes),
         names=tuple(names),
         sketches=sketches,
-        clips=tuple(float(handed.clips.get(name, 1.0)) for name in names),
+        clips=tuple(float(clip.factor) if clip else 1.0 for clip in clips),
+        bounds=tuple(clip.bound.most if clip else np.inf for clip in clips),
+        lengths=tuple(float(clip.bound.norm) if clip else 0.0 for clip in clips),
+        left=left,
+        between=tuple(1.0 if one.clipped is None else float(one.clipped) for one in passes),
+        scale=handed.scale,
         cut=tuple(sorted(handed.cut)),
         holders=() if path.shards is None else path.shards.holders,
         obstacle=path.obstacle,

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from gradexplain.integrations.torch_passes import Pass, Passes
+
+if TYPE_CHECKING:
+    from gradexplain.integrations.torch_terms import Targets
 
 _SCALINGS = {"MulBackward0", "DivBackward0"}
 _MARK = "gradexplain"  # in a node's metadata: a tap sees what passes here
@@ -29,6 +32,7 @@ class Tap:
     ignored: Tensor | None = None  # the targets of an unreduced loss that its node leaves out
     scaled: bool = False  # whether it was multiplied or divided before it was tapped
     kind: str = ""  # of the loss whose node a reader found
+    targets: "Targets | None" = None  # a glance at what that node saved of them
     doubt: str = ""  # what a reader can't know of it
     recomputed: bool = False  # made inside a backward pass, as a checkpoint does
     readings: dict[Pass, Tensor] = field(default_factory=dict)

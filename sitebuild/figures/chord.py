@@ -7,23 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 
+from gradexplain import plotting as gx
 from gradexplain.activations import Activation, sigmoid
 from gradexplain.arrays import Array
 from gradexplain.means import compare_means
-from gradexplain.plotting import (
-    AVERAGED,
-    GAP,
-    GRID,
-    INK,
-    MUTED,
-    TRUE,
-    canvas,
-    heading,
-    house,
-    label,
-    number,
-    panel,
-)
 from sitebuild.figures.moving import Moving
 
 INPUTS = np.array([0.0, 1.0])
@@ -79,13 +66,13 @@ def chord_data(x: Array = INPUTS, activation: Activation = sigmoid) -> Chord:
     )
 
 
-@house
+@gx.house
 def chord() -> Figure:
     """Draw the slope of the sigmoid, and the stretch around the inputs 0 and 1 magnified."""
-    found, figure = chord_data(), canvas(436)
-    heading(figure, 16, NAMES["sigmoid"], gid="heading")
-    whole = panel(figure, 26, 126, gid="whole")
-    near = panel(figure, 204, 190, left=14, gid="near")
+    found, figure = chord_data(), gx.canvas(436)
+    gx.heading(figure, 16, NAMES["sigmoid"], gid="heading")
+    whole = gx.panel(figure, 26, 126, gid="whole")
+    near = gx.panel(figure, 204, 190, left=14, gid="near")
     lens = Lens(INPUTS)
     _frame(whole, near, lens)
     _whole(whole, found)
@@ -125,10 +112,10 @@ class Lens:
 
 def _whole(axes: Axes, found: Chord) -> None:
     x = np.linspace(*_ENDS, 121)
-    axes.plot(x, sigmoid.derivative(x), color=INK, linewidth=1.8, gid="whole-curve")
-    axes.plot(INPUTS, found.slopes, color=TRUE, linewidth=1.5, gid="whole-chord")
+    axes.plot(x, sigmoid.derivative(x), color=gx.INK, linewidth=1.8, gid="whole-curve")
+    axes.plot(INPUTS, found.slopes, color=gx.TRUE, linewidth=1.5, gid="whole-chord")
     for i, (x_i, slope) in enumerate(zip(INPUTS, found.slopes, strict=True)):
-        axes.plot(x_i, slope, "o", color=TRUE, markersize=6, gid=f"input-{i}")
+        axes.plot(x_i, slope, "o", color=gx.TRUE, markersize=6, gid=f"input-{i}")
     axes.set(xlim=_ENDS, ylim=(0, _TOP), xticks=[-4, -2, 0, 2, 4])
     axes.set_yticks([0, 0.1, 0.2], ["0", "0.1", "0.2"])
     for i, text in enumerate(axes.get_yticklabels()):
@@ -138,18 +125,18 @@ def _whole(axes: Axes, found: Chord) -> None:
 def _near(axes: Axes, found: Chord, lens: Lens) -> None:
     t = np.linspace(*Lens.across, 61)
     curve = lens.y(sigmoid.derivative(lens.left + t * lens.width))
-    axes.plot(t, curve, color=INK, linewidth=1.8, gid="near-curve")
-    axes.plot([0, 1], lens.y(found.slopes), "o-", color=TRUE, markersize=5, gid="near-chord")
+    axes.plot(t, curve, color=gx.INK, linewidth=1.8, gid="near-curve")
+    axes.plot([0, 1], lens.y(found.slopes), "o-", color=gx.TRUE, markersize=5, gid="near-chord")
     mean, at_mean = float(lens.y(found.mean_of_slopes)), float(lens.y(found.slope_at_mean))
     _gap(axes, found, mean, at_mean)
-    axes.plot(0.5, mean, "o", color=TRUE, markersize=10, gid="mean")
-    axes.plot(0.5, at_mean, "D", color=AVERAGED, markersize=9, gid="at-mean")
+    axes.plot(0.5, mean, "o", color=gx.TRUE, markersize=10, gid="mean")
+    axes.plot(0.5, at_mean, "D", color=gx.AVERAGED, markersize=9, gid="at-mean")
     for row, (name, value) in enumerate([("name", ""), ("value", ".4f")]):
-        text = number(found.slope_at_mean, value) if value else "slope at the mean"
-        label(axes, 0.55, at_mean + 0.18 - 0.14 * row, text, AVERAGED, gid=f"at-mean-{name}")
-        text = number(found.mean_of_slopes, value) if value else "mean of the slopes"
+        text = gx.number(found.slope_at_mean, value) if value else "slope at the mean"
+        gx.label(axes, 0.55, at_mean + 0.18 - 0.14 * row, text, gx.AVERAGED, gid=f"at-mean-{name}")
+        text = gx.number(found.mean_of_slopes, value) if value else "mean of the slopes"
         y = mean - 0.13 - 0.14 * row
-        label(axes, 0.45, y, text, TRUE, ha="right", gid=f"mean-{name}")
+        gx.label(axes, 0.45, y, text, gx.TRUE, ha="right", gid=f"mean-{name}")
     _inputs(axes, found)
     axes.set(xlim=Lens.across, ylim=Lens.up, yticks=[], xticks=[])
     axes.spines["left"].set_visible(False)
@@ -157,36 +144,43 @@ def _near(axes: Axes, found: Chord, lens: Lens) -> None:
 
 def _gap(axes: Axes, found: Chord, mean: float, at_mean: float) -> None:
     """Draw the gap in its place, and again at the side, where there is room to name it."""
-    for name, y, color in [("mean", mean, TRUE), ("at-mean", at_mean, AVERAGED)]:
+    for name, y, color in [("mean", mean, gx.TRUE), ("at-mean", at_mean, gx.AVERAGED)]:
         level = axes.plot([0.5, _ASIDE], [y, y], color=color, linewidth=1, gid=f"{name}-level")
         level[0].set_linestyle((0, (1, 2)))
     for name, x in [("gap", 0.5), ("gap-aside", _ASIDE)]:
-        axes.vlines(x, mean, at_mean, color=GAP, linewidth=4, gid=name)
-    text, middle = f"gap {number(found.gap, '.4f')}", (mean + at_mean) / 2
-    label(axes, _ASIDE + 0.03, middle, text, GAP, va="center", gid="gap-text")
+        axes.vlines(x, mean, at_mean, color=gx.GAP, linewidth=4, gid=name)
+    text, middle = f"gap {gx.number(found.gap, '.4f')}", (mean + at_mean) / 2
+    gx.label(axes, _ASIDE + 0.03, middle, text, gx.GAP, va="center", gid="gap-text")
 
 
 def _inputs(axes: Axes, found: Chord) -> None:
     """Write under the lens which inputs these are, and the curve's height there."""
     below, further = Lens.up[0] - 0.13, Lens.up[0] - 0.27
     for i, (x, slope) in enumerate(zip(INPUTS, found.slopes, strict=True)):
-        label(axes, i, below, f"x = {number(x)}", TRUE, ha="center", gid=f"x-{i}")
-        slope_text = f"slope {number(slope, '.4f')}"
-        label(axes, i, further, slope_text, TRUE, ha="center", gid=f"slope-{i}")
-    text = f"mean {number(found.mean_input)}"
-    label(axes, 0.5, below, text, AVERAGED, ha="center", gid="mean-input")
+        gx.label(axes, i, below, f"x = {gx.number(x)}", gx.TRUE, ha="center", gid=f"x-{i}")
+        slope_text = f"slope {gx.number(slope, '.4f')}"
+        gx.label(axes, i, further, slope_text, gx.TRUE, ha="center", gid=f"slope-{i}")
+    text = f"mean {gx.number(found.mean_input)}"
+    gx.label(axes, 0.5, below, text, gx.AVERAGED, ha="center", gid="mean-input")
 
 
 def _frame(whole: Axes, near: Axes, lens: Lens) -> None:
     """Frame the magnified part in the upper panel and tie it to the lower one."""
     left, low, width, height = lens.frame
     frame = Rectangle(
-        (left, low), width, height, facecolor="none", edgecolor=MUTED, gid="frame", linewidth=0.8
+        (left, low), width, height, facecolor="none", edgecolor=gx.MUTED, gid="frame", linewidth=0.8
     )
     whole.add_patch(frame)
     for i, (x, t) in enumerate(zip((left, left + width), Lens.across, strict=True)):
         tie = ConnectionPatch(
-            (x, low), (t, Lens.up[1]), "data", "data", axesA=whole, axesB=near, color=GRID, zorder=0
+            (x, low),
+            (t, Lens.up[1]),
+            "data",
+            "data",
+            axesA=whole,
+            axesB=near,
+            color=gx.GRID,
+            zorder=0,
         )
         tie.set_gid(f"tie-{i}")
         whole.add_artist(tie)

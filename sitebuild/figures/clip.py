@@ -7,26 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from gradexplain import plotting as gx
 from gradexplain.arrays import Array
-from gradexplain.plotting import (
-    AVERAGED,
-    DASHED,
-    GAP,
-    GRID,
-    INK,
-    MUTED,
-    PAPER,
-    SMALL,
-    TRUE,
-    WIDTH,
-    bare,
-    canvas,
-    heading,
-    house,
-    label,
-    number,
-    panel,
-)
 from sitebuild.figures.moving import Moving, two
 
 GRADIENTS = np.array([[3.0, 0.0], [0.0, 0.5]])
@@ -70,19 +52,21 @@ def clip_norm(gradient: Array, limit: float = LIMIT) -> Array:
     return gradient / max(1.0, float(np.linalg.norm(gradient)) / limit)
 
 
-@house
+@gx.house
 def clip() -> Figure:
     """Draw both gradients, the circle that cuts them, and the two means that result."""
-    found, figure = clip_data(), canvas(_HEIGHT)
-    heading(figure, 16, "Two gradients, cut at the circle")
-    axes = panel(figure, 26, 230, left=12, right=12, gid="plane")
-    bare(axes)
+    found, figure = clip_data(), gx.canvas(_HEIGHT)
+    gx.heading(figure, 16, "Two gradients, cut at the circle")
+    axes = gx.panel(figure, 26, 230, left=12, right=12, gid="plane")
+    gx.bare(axes)
     _circle(axes)
     _true(axes, found)
     _averaged(axes, found)
-    axes.plot(*np.transpose([found.averaged, found.true]), color=GAP, linewidth=4, gid="gap-line")
-    axes.plot(*found.averaged, "D", color=AVERAGED, markersize=8, gid="averaged-tip")
-    axes.plot(*found.true, "o", color=TRUE, markersize=9, gid="true-tip")
+    axes.plot(
+        *np.transpose([found.averaged, found.true]), color=gx.GAP, linewidth=4, gid="gap-line"
+    )
+    axes.plot(*found.averaged, "D", color=gx.AVERAGED, markersize=8, gid="averaged-tip")
+    axes.plot(*found.true, "o", color=gx.TRUE, markersize=9, gid="true-tip")
     for i, (gradient, kept) in enumerate(zip(GRADIENTS, found.clipped, strict=True)):
         _gradient(axes, i, gradient, kept)
     axes.set(xlim=(-1.75, 3.25), ylim=(-1.4, 2.0), aspect="equal")
@@ -96,25 +80,25 @@ def vector(value: Array) -> str:
 
 
 def _circle(axes: Axes) -> None:
-    axes.axhline(0, color=GRID, linewidth=0.8)
-    axes.axvline(0, color=GRID, linewidth=0.8)
-    axes.add_patch(Circle((0, 0), LIMIT, facecolor="none", edgecolor=MUTED, linewidth=1))
-    label(axes, 0, -LIMIT - 0.1, f"limit {number(LIMIT)}", MUTED, ha="center", va="top")
+    axes.axhline(0, color=gx.GRID, linewidth=0.8)
+    axes.axvline(0, color=gx.GRID, linewidth=0.8)
+    axes.add_patch(Circle((0, 0), LIMIT, facecolor="none", edgecolor=gx.MUTED, linewidth=1))
+    gx.label(axes, 0, -LIMIT - 0.1, f"limit {gx.number(LIMIT)}", gx.MUTED, ha="center", va="top")
 
 
 def _true(axes: Axes, found: Clip) -> None:
     """Draw the mean halfway between the tips, and what the circle leaves of it."""
-    _dotted(axes, GRADIENTS, TRUE, "between-tips")
-    _dotted(axes, np.array([found.true, found.mean]), TRUE, "mean-cut")
-    axes.plot(*_from_origin(found.true), color=TRUE, linewidth=2.4, gid="true-line")
-    axes.plot(*found.mean, "o", color=TRUE, markerfacecolor=PAPER, markersize=6, gid="mean")
+    _dotted(axes, GRADIENTS, gx.TRUE, "between-tips")
+    _dotted(axes, np.array([found.true, found.mean]), gx.TRUE, "mean-cut")
+    axes.plot(*_from_origin(found.true), color=gx.TRUE, linewidth=2.4, gid="true-line")
+    axes.plot(*found.mean, "o", color=gx.TRUE, markerfacecolor=gx.PAPER, markersize=6, gid="mean")
 
 
 def _averaged(axes: Axes, found: Clip) -> None:
     """Draw the mean halfway between what the circle leaves of each."""
-    _dotted(axes, found.clipped, AVERAGED, "between-cuts")
-    [line] = axes.plot(*_from_origin(found.averaged), color=AVERAGED, gid="averaged-line")
-    line.set(linewidth=2.2, linestyle=DASHED)
+    _dotted(axes, found.clipped, gx.AVERAGED, "between-cuts")
+    [line] = axes.plot(*_from_origin(found.averaged), color=gx.AVERAGED, gid="averaged-line")
+    line.set(linewidth=2.2, linestyle=gx.DASHED)
 
 
 def _dotted(axes: Axes, points: Array, color: str, gid: str) -> None:
@@ -122,12 +106,12 @@ def _dotted(axes: Axes, points: Array, color: str, gid: str) -> None:
 
 
 def _gradient(axes: Axes, i: int, gradient: Array, kept: Array) -> None:
-    axes.plot(*_from_origin(kept), color=INK, linewidth=2.6, gid=f"kept-{i}")
-    axes.plot(*kept, "o", color=INK, markerfacecolor=PAPER, markersize=5, gid=f"cut-{i}")
-    axes.plot(*_arrow(gradient), color=INK, linewidth=1.2, gid=f"gradient-{i}")
+    axes.plot(*_from_origin(kept), color=gx.INK, linewidth=2.6, gid=f"kept-{i}")
+    axes.plot(*kept, "o", color=gx.INK, markerfacecolor=gx.PAPER, markersize=5, gid=f"cut-{i}")
+    axes.plot(*_arrow(gradient), color=gx.INK, linewidth=1.2, gid=f"gradient-{i}")
     x, y = gradient[0] - 0.05, gradient[1] + 0.2
     text, gid = f"gradient {i + 1}", f"gradient-{i}-text"
-    label(axes, x, y, text, ha="right" if i == 0 else "left", fontsize=SMALL, gid=gid)
+    gx.label(axes, x, y, text, ha="right" if i == 0 else "left", fontsize=gx.SMALL, gid=gid)
 
 
 def _from_origin(tip: Array) -> tuple[list[float], list[float]]:
@@ -144,17 +128,17 @@ def _arrow(tip: Array) -> Array:
 
 def _values(figure: Figure, found: Clip) -> None:
     for top, name, words, value, color in [
-        (286.0, "true", "average, then clip", found.true, TRUE),
-        (308.0, "averaged", "clip, then average", found.averaged, AVERAGED),
+        (286.0, "true", "average, then clip", found.true, gx.TRUE),
+        (308.0, "averaged", "clip, then average", found.averaged, gx.AVERAGED),
     ]:
-        heading(figure, top, words, color)
+        gx.heading(figure, top, words, color)
         _right(figure, top, 240, vector(value), color, name)
         length = f"length {two(float(np.linalg.norm(value)))}"
         _right(figure, top, 348, length, color, f"{name}-length")
-    heading(figure, 330, "gap between the two", GAP)
-    _right(figure, 330, 348, f"length {two(found.gap)}", GAP, "gap")
+    gx.heading(figure, 330, "gap between the two", gx.GAP)
+    _right(figure, 330, 348, f"length {two(found.gap)}", gx.GAP, "gap")
 
 
 def _right(figure: Figure, top: float, right: float, text: str, color: str, gid: str) -> None:
     """Write a line that ends so many points from the left."""
-    figure.text(right / WIDTH, 1 - top / _HEIGHT, text, color=color, ha="right", gid=gid)
+    figure.text(right / gx.WIDTH, 1 - top / _HEIGHT, text, color=color, ha="right", gid=gid)

@@ -6,23 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gradexplain import plotting as gx
 from gradexplain.arrays import Array
-from gradexplain.plotting import (
-    AVERAGED,
-    DASHED,
-    INK,
-    MUTED,
-    PAPER,
-    SMALL,
-    TRUE,
-    bare,
-    canvas,
-    heading,
-    house,
-    label,
-    number,
-    panel,
-)
 from sitebuild.figures.moving import Moving, two
 
 LOSSES = np.repeat([3.0, 1.0], [10, 90])
@@ -62,65 +47,71 @@ def cut_data(boundary: int = 10) -> Cut:
     )
 
 
-@house
+@gx.house
 def cut(boundary: int = 10) -> Figure:
     """Draw the targets with the boundary, the two kinds of weights, and the two means."""
-    found, figure = cut_data(boundary), canvas(366)
-    heading(figure, 16, "100 targets, each with its loss")
-    _targets(panel(figure, 24, 96, left=12, gid="losses"), found, boundary)
-    heading(figure, 158, "The weight of each micro-batch")
-    _weights(panel(figure, 166, 96, left=12, gid="weights"), found)
-    _gauge(panel(figure, 286, 68, left=12, gid="gauge"), found)
+    found, figure = cut_data(boundary), gx.canvas(366)
+    gx.heading(figure, 16, "100 targets, each with its loss")
+    _targets(gx.panel(figure, 24, 96, left=12, gid="losses"), found, boundary)
+    gx.heading(figure, 158, "The weight of each micro-batch")
+    _weights(gx.panel(figure, 166, 96, left=12, gid="weights"), found)
+    _gauge(gx.panel(figure, 286, 68, left=12, gid="gauge"), found)
     return figure
 
 
 def _targets(axes: Axes, found: Cut, boundary: int) -> None:
-    bare(axes)
+    gx.bare(axes)
     places = np.arange(len(LOSSES)) + 0.5
-    axes.vlines(places, 0, LOSSES, color=INK, linewidth=2, gid="targets")
-    axes.axhline(0, color=MUTED, linewidth=1)
-    axes.plot([boundary] * 2, [0, 3.6], color=MUTED, linewidth=1.6, linestyle=DASHED, gid="cut")
-    [knob] = axes.plot(boundary, _KNOB, "o", color=MUTED, markersize=9, gid="knob")
-    knob.set(markeredgecolor=PAPER, markeredgewidth=1.5)
-    label(axes, boundary + 1.5, 3.1, "the cut", MUTED, fontsize=SMALL, gid="cut-text")
+    axes.vlines(places, 0, LOSSES, color=gx.INK, linewidth=2, gid="targets")
+    axes.axhline(0, color=gx.MUTED, linewidth=1)
+    axes.plot(
+        [boundary] * 2, [0, 3.6], color=gx.MUTED, linewidth=1.6, linestyle=gx.DASHED, gid="cut"
+    )
+    [knob] = axes.plot(boundary, _KNOB, "o", color=gx.MUTED, markersize=9, gid="knob")
+    knob.set(markeredgecolor=gx.PAPER, markeredgewidth=1.5)
+    gx.label(axes, boundary + 1.5, 3.1, "the cut", gx.MUTED, fontsize=gx.SMALL, gid="cut-text")
     for i, (place, align) in enumerate([(0, "left"), (100, "right")]):
-        count, mean = found.counts[i], number(float(two(found.means[i])))
-        text = f"{number(count)} target{'s' if count != 1 else ''}, mean loss {mean}"
-        label(axes, place, -0.95, text, ha=align, gid=f"part-{i}")
+        count, mean = found.counts[i], gx.number(float(two(found.means[i])))
+        text = f"{gx.number(count)} target{'s' if count != 1 else ''}, mean loss {mean}"
+        gx.label(axes, place, -0.95, text, ha=align, gid=f"part-{i}")
     axes.set(xlim=(-1, 101), ylim=(-1.5, 3.7))
 
 
 def _weights(axes: Axes, found: Cut) -> None:
     """Draw each micro-batch's right weight as a bar, the implied one as a bar beside it."""
-    bare(axes)
+    gx.bare(axes)
     for i in range(2):
         y = -2.6 * i
-        label(axes, -0.6, y - 0.5, f"micro-batch {i + 1}", MUTED, va="center", fontsize=SMALL)
+        gx.label(
+            axes, -0.6, y - 0.5, f"micro-batch {i + 1}", gx.MUTED, va="center", fontsize=gx.SMALL
+        )
         right, implied = found.right_weights[i], found.implied_weights[i]
-        _bar(axes, y, right, TRUE, f"right {number(right)}", f"right-{i}")
-        text = f"in the mean of means {number(implied)}"
-        _bar(axes, y - 1, implied, AVERAGED, text, f"implied-{i}")
+        _bar(axes, y, right, gx.TRUE, f"right {gx.number(right)}", f"right-{i}")
+        text = f"in the mean of means {gx.number(implied)}"
+        _bar(axes, y - 1, implied, gx.AVERAGED, text, f"implied-{i}")
     axes.set(xlim=(-0.6, 1.78), ylim=(-4.3, 0.7))
 
 
 def _bar(axes: Axes, y: float, weight: float, color: str, text: str, gid: str) -> None:
     axes.plot([0, weight], [y, y], color=color, linewidth=7, solid_capstyle="butt", gid=gid)
     place = weight + 0.07
-    label(axes, place, y, text, color, va="center", fontsize=SMALL, gid=f"{gid}-text")
+    gx.label(axes, place, y, text, color, va="center", fontsize=gx.SMALL, gid=f"{gid}-text")
 
 
 def _gauge(axes: Axes, found: Cut) -> None:
-    bare(axes)
-    label(axes, 0.62, 0, "loss", ha="right", va="center")
-    axes.plot([0.75, 3.1], [0, 0], color=MUTED, linewidth=1)
+    gx.bare(axes)
+    gx.label(axes, 0.62, 0, "loss", ha="right", va="center")
+    axes.plot([0.75, 3.1], [0, 0], color=gx.MUTED, linewidth=1)
     for tick in [1, 2, 3]:
-        axes.plot([tick] * 2, [-0.12, 0.12], color=MUTED, linewidth=1)
-        label(axes, tick, -0.4, number(tick), MUTED, ha="center", va="top", fontsize=SMALL)
-    axes.plot(found.mean_of_means, 0, "D", color=AVERAGED, markersize=9, gid="mean-of-means")
-    axes.plot(found.right, 0, "o", color=TRUE, markersize=10, gid="right")
+        axes.plot([tick] * 2, [-0.12, 0.12], color=gx.MUTED, linewidth=1)
+        gx.label(
+            axes, tick, -0.4, gx.number(tick), gx.MUTED, ha="center", va="top", fontsize=gx.SMALL
+        )
+    axes.plot(found.mean_of_means, 0, "D", color=gx.AVERAGED, markersize=9, gid="mean-of-means")
+    axes.plot(found.right, 0, "o", color=gx.TRUE, markersize=10, gid="right")
     right, averaged = two(found.right), two(found.mean_of_means)
-    label(axes, found.right, 0.55, f"right {right}", TRUE, ha="center")
+    gx.label(axes, found.right, 0.55, f"right {right}", gx.TRUE, ha="center")
     # Below the ticks: wherever the cut stands, it touches nothing there.
     place, text = found.mean_of_means, f"mean of means {averaged}"
-    label(axes, place, -1.2, text, AVERAGED, ha="center", va="top", gid="mean-of-means-text")
+    gx.label(axes, place, -1.2, text, gx.AVERAGED, ha="center", va="top", gid="mean-of-means-text")
     axes.set(xlim=(0.3, 3.3), ylim=(-2.1, 1.4))

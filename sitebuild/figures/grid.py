@@ -4,23 +4,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gradexplain import plotting as gx
 from gradexplain.arrays import Array
 from gradexplain.gradients import batch_gradient, per_example_gradients
 from gradexplain.losses import squared_error
 from gradexplain.network import Gradient, backprop, random_mlp
-from gradexplain.plotting import (
-    GRID,
-    INK,
-    MUTED,
-    PAPER,
-    SMALL,
-    TRUE,
-    bare,
-    canvas,
-    house,
-    label,
-    panel,
-)
 
 EXAMPLES = 6
 SIZES = (2, 3, 1)
@@ -36,48 +24,50 @@ def grid_data(seed: int = 3) -> tuple[Array, Array]:
     return _flat(per_example_gradients(trace), EXAMPLES), _flat(batch_gradient(trace), 1)[0]
 
 
-@house
+@gx.house
 def grid() -> Figure:
     """Draw a square per example and weight: area is size, filled is positive, hollow negative."""
     each, mean = grid_data()
-    figure = canvas(298)
-    axes = panel(figure, 4, 290, left=12, right=12)
-    bare(axes)
+    figure = gx.canvas(298)
+    axes = gx.panel(figure, 4, 290, left=12, right=12)
+    gx.bare(axes)
     axes.set(xlim=(-2.95, 9.15), ylim=(EXAMPLES + 2.2, -1.5))
     _frame(axes)
     scale = float(np.abs(each).max())
     for row, gradient in enumerate(each):
-        _row(axes, row, gradient / scale, INK, f"example {row + 1}")
-    _row(axes, EXAMPLES + 0.45, mean / scale, TRUE, "mean, last")
+        _row(axes, row, gradient / scale, gx.INK, f"example {row + 1}")
+    _row(axes, EXAMPLES + 0.45, mean / scale, gx.TRUE, "mean, last")
     return figure
 
 
 def _frame(axes: Axes) -> None:
     """Draw the columns down to their means, the rule, and what heads and foots the table."""
     columns = _columns()
-    axes.vlines(columns, -0.55, EXAMPLES + 0.45, color=GRID, linewidth=1)
-    axes.plot([-2.9, columns[-1] + 0.6], [EXAMPLES - 0.3] * 2, color=MUTED, linewidth=1.2)
+    axes.vlines(columns, -0.55, EXAMPLES + 0.45, color=gx.GRID, linewidth=1)
+    axes.plot([-2.9, columns[-1] + 0.6], [EXAMPLES - 0.3] * 2, color=gx.MUTED, linewidth=1.2)
     first = SIZES[0] * SIZES[1]
-    label(axes, columns[:first].mean(), -1, "weights of layer 1", MUTED, ha="center", va="center")
-    label(axes, columns[first:].mean(), -1, "layer 2", MUTED, ha="center", va="center")
+    gx.label(
+        axes, columns[:first].mean(), -1, "weights of layer 1", gx.MUTED, ha="center", va="center"
+    )
+    gx.label(axes, columns[first:].mean(), -1, "layer 2", gx.MUTED, ha="center", va="center")
     key = "filled is positive · hollow is negative"
-    label(
+    gx.label(
         axes,
         columns[-1] + 0.6,
         EXAMPLES + 1.75,
         key,
-        MUTED,
+        gx.MUTED,
         ha="right",
         va="center",
-        fontsize=SMALL,
+        fontsize=gx.SMALL,
     )
 
 
 def _row(axes: Axes, y: float, gradient: Array, color: str, name: str) -> None:
-    label(axes, -2.9, y, name, color, va="center")
+    gx.label(axes, -2.9, y, name, color, va="center")
     for x, value in zip(_columns(), gradient, strict=True):
         side = max(_LARGEST * float(np.sqrt(abs(value))), 1.5)
-        face = color if value > 0 else PAPER
+        face = color if value > 0 else gx.PAPER
         # The outline lies inside the square, so that hollow and filled ones compare.
         axes.plot(
             x, y, "s", markersize=side - 1.2, color=color, markerfacecolor=face, markeredgewidth=1.2

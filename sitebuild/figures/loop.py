@@ -7,24 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gradexplain import plotting as gx
 from gradexplain.arrays import Array
 from gradexplain.audit.judge import Case, Finding, Parts, Verdict, decide, directly_read
 from gradexplain.audit.tell.words import TITLES
-from gradexplain.plotting import (
-    AVERAGED,
-    INK,
-    MUTED,
-    PAPER,
-    SMALL,
-    TRUE,
-    bare,
-    canvas,
-    heading,
-    house,
-    label,
-    number,
-    panel,
-)
 from sitebuild.figures.moving import Moving
 
 COUNTS = (40, 30, 20, 10)
@@ -142,25 +128,25 @@ def _moving() -> Moving:
 MOVING = _moving()
 
 
-@house
+@gx.house
 def loop() -> Figure:
     """Draw each count with the weight that one of its targets has, the verdict and the fix."""
-    found, figure = loop_data(), canvas(296)
-    heading(figure, 16, _TITLES[0])
-    heading(figure, 16, _TITLES[1], left=_SPLIT)
+    found, figure = loop_data(), gx.canvas(296)
+    gx.heading(figure, 16, _TITLES[0])
+    gx.heading(figure, 16, _TITLES[1], left=_SPLIT)
     height = _ROW * len(COUNTS)
-    _counts(panel(figure, 24, height, left=_LEFT, right=360 - 170, gid="counts"))
-    _weights(panel(figure, 24, height + 18, left=_SPLIT, right=12, gid="weights"), found)
+    _counts(gx.panel(figure, 24, height, left=_LEFT, right=360 - 170, gid="counts"))
+    _weights(gx.panel(figure, 24, height + 18, left=_SPLIT, right=12, gid="weights"), found)
     title, to_do = said(found.finding)
-    heading(figure, 232, f"Verdict: {title}{times(found.factor)}", AVERAGED, gid="verdict")
-    heading(figure, 254, to_do, gid="to-do")
-    heading(figure, 276, FIXES["one"], TRUE, gid="fix")
+    gx.heading(figure, 232, f"Verdict: {title}{times(found.factor)}", gx.AVERAGED, gid="verdict")
+    gx.heading(figure, 254, to_do, gid="to-do")
+    gx.heading(figure, 276, FIXES["one"], gx.TRUE, gid="fix")
     return figure
 
 
 def three(value: float) -> str:
     """Write three digits, halves up."""
-    return number(value + 1e-9, ".3g")
+    return gx.number(value + 1e-9, ".3g")
 
 
 def times(factor: float) -> str:
@@ -169,28 +155,32 @@ def times(factor: float) -> str:
 
 
 def _counts(axes: Axes) -> None:
-    bare(axes)
+    gx.bare(axes)
     for row, count in enumerate(COUNTS):
         y = row + _BAR
-        axes.plot([0, count], [y, y], color=MUTED, linewidth=5, gid=f"count-{row}")
-        [knob] = axes.plot(count, y, "o", color=INK, markersize=8, gid=f"knob-{row}")
-        knob.set(markeredgecolor=PAPER, markeredgewidth=1.5)
-        label(axes, 0, row + _TEXT, f"{count} targets", fontsize=SMALL, gid=f"count-{row}-text")
+        axes.plot([0, count], [y, y], color=gx.MUTED, linewidth=5, gid=f"count-{row}")
+        [knob] = axes.plot(count, y, "o", color=gx.INK, markersize=8, gid=f"knob-{row}")
+        knob.set(markeredgecolor=gx.PAPER, markeredgewidth=1.5)
+        gx.label(
+            axes, 0, row + _TEXT, f"{count} targets", fontsize=gx.SMALL, gid=f"count-{row}-text"
+        )
     axes.set(xlim=(0, LIMITS[1] + 3), ylim=(len(COUNTS), 0))
 
 
 def _weights(axes: Axes, found: Loop) -> None:
     """Draw the weights over the right one, as far as the largest of them reaches."""
-    bare(axes)
+    gx.bare(axes)
     bottom = len(COUNTS) + 18 / _ROW
     top = max(2.0, float(found.ratios.max()))
     for row, ratio in enumerate(found.ratios):
         y = row + _BAR
-        [bar] = axes.plot([0, ratio / top], [y, y], color=AVERAGED, gid=f"weight-{row}")
+        [bar] = axes.plot([0, ratio / top], [y, y], color=gx.AVERAGED, gid=f"weight-{row}")
         bar.set(linewidth=7, solid_capstyle="butt")
         text, gid = three(ratio), f"weight-{row}-text"  # on the right, where no line passes
-        label(axes, 1, row + _TEXT, text, AVERAGED, ha="right", fontsize=SMALL, gid=gid)
-    axes.plot([1 / top] * 2, [0.42, len(COUNTS)], color=TRUE, linewidth=1.6, gid="right")
+        gx.label(axes, 1, row + _TEXT, text, gx.AVERAGED, ha="right", fontsize=gx.SMALL, gid=gid)
+    axes.plot([1 / top] * 2, [0.42, len(COUNTS)], color=gx.TRUE, linewidth=1.6, gid="right")
     place = len(COUNTS) + 0.32
-    label(axes, 1 / top, place, "right: 1", TRUE, ha="center", fontsize=SMALL, gid="right-text")
+    gx.label(
+        axes, 1 / top, place, "right: 1", gx.TRUE, ha="center", fontsize=gx.SMALL, gid="right-text"
+    )
     axes.set(xlim=(0, 1), ylim=(bottom, 0))

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from gradexplain.plotting import number
 
 
@@ -25,3 +28,8 @@ class Moving:
 def two(value: float, form: str = ".2f") -> str:
     """Write two decimals, halves up, so that Python and JavaScript round a half alike."""
     return number(value + 1e-9, form)
+
+
+def rounded(values: ArrayLike, digits: int = 7) -> object:
+    """Return numbers for a script, so fine that they round to three decimals as the exact ones."""
+    return (np.round(np.asarray(values, float), digits) + 0.0).tolist()

@@ -8,19 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gradexplain import plotting as gx
 from gradexplain.arrays import Array
 from gradexplain.line import FiveSums, five_sums
-from gradexplain.plotting import (
-    INK,
-    MUTED,
-    PAPER,
-    TRUE,
-    canvas,
-    heading,
-    house,
-    label,
-    panel,
-)
 
 SIZES = (1, 10, 100, 1000)
 
@@ -97,23 +87,23 @@ def sigmoid_by_rows(w: float, b: float, x: Array, y: Array) -> tuple[float, floa
     return dw / len(x), db / len(x)
 
 
-@house
+@gx.house
 def operations() -> Figure:
     """Draw the counts over the batch size, both by powers of ten."""
-    found, figure = operations_data(), canvas(276)
-    heading(figure, 16, "Operations per step, counted")
-    axes = panel(figure, 30, 206, left=48)
-    _curve(axes, found.sigmoid_by_rows, INK, INK, "sigmoid-by-rows")
-    _curve(axes, found.line_by_rows, TRUE, PAPER, "line-by-rows")
-    _curve(axes, found.line_by_sums, TRUE, TRUE, "line-by-sums")
-    label(axes, 1.9, 3.5, "one sigmoid, by rows", INK, ha="right")
-    label(axes, 1.75, 2.1, "a line, by rows", TRUE)
+    found, figure = operations_data(), gx.canvas(276)
+    gx.heading(figure, 16, "Operations per step, counted")
+    axes = gx.panel(figure, 30, 206, left=48)
+    _curve(axes, found.sigmoid_by_rows, gx.INK, gx.INK, "sigmoid-by-rows")
+    _curve(axes, found.line_by_rows, gx.TRUE, gx.PAPER, "line-by-rows")
+    _curve(axes, found.line_by_sums, gx.TRUE, gx.TRUE, "line-by-sums")
+    gx.label(axes, 1.9, 3.5, "one sigmoid, by rows", gx.INK, ha="right")
+    gx.label(axes, 1.75, 2.1, "a line, by rows", gx.TRUE)
     text = f"a line, by its five sums: {found.line_by_sums[-1]}"
-    label(axes, 3, 0.72, text, TRUE, ha="right")
+    gx.label(axes, 3, 0.72, text, gx.TRUE, ha="right")
     axes.set(xlim=(-0.12, 3.12), ylim=(0.4, 4.4))
     axes.set_xticks(range(4), ["1", "10", "100", "1,000"])
     axes.set_yticks(range(1, 5), ["10", "100", "1,000", "10,000"])
-    axes.set_xlabel("examples N", color=MUTED, labelpad=2)
+    axes.set_xlabel("examples N", color=gx.MUTED, labelpad=2)
     return figure
 
 

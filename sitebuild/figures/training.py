@@ -7,21 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gradexplain import plotting as gx
 from gradexplain.arrays import Array
 from gradexplain.gradients import batch_gradient
 from gradexplain.losses import squared_error
 from gradexplain.network import MLP, Gradient, Trace, backprop, random_mlp
-from gradexplain.plotting import (
-    AVERAGED,
-    DASHED,
-    MUTED,
-    TRUE,
-    canvas,
-    heading,
-    house,
-    label,
-    panel,
-)
 from gradexplain.shortcut import averaged_backprop
 
 N = 64
@@ -68,10 +58,10 @@ def _losses(rule: _Rule, data: _Data, batch: int, seed: int) -> list[float]:
     return losses
 
 
-@house
+@gx.house
 def training() -> Figure:
     """Draw three races, loss against steps: each run a thin line, the median of the runs thick."""
-    figure = canvas(500)
+    figure = gx.canvas(500)
     for row, (text, data, batch) in enumerate(
         [
             (f"Noisy sine, all {N} examples in each step", sine, N),
@@ -80,24 +70,24 @@ def training() -> Figure:
         ]
     ):
         top = 16 + 160 * row
-        heading(figure, top, text)
-        _race(panel(figure, top + 10, 108, left=44, right=78), data, batch)
-    figure.axes[-1].set_xlabel("steps", color=MUTED, labelpad=1)
+        gx.heading(figure, top, text)
+        _race(gx.panel(figure, top + 10, 108, left=44, right=78), data, batch)
+    figure.axes[-1].set_xlabel("steps", color=gx.MUTED, labelpad=1)
     return figure
 
 
 def _race(axes: Axes, data: _Data, batch: int) -> None:
     for rule, color, style, name in [
-        (averaged_backprop, AVERAGED, DASHED, "averaged"),
-        (batch_gradient, TRUE, "-", "true"),
+        (averaged_backprop, gx.AVERAGED, gx.DASHED, "averaged"),
+        (batch_gradient, gx.TRUE, "-", "true"),
     ]:
         losses = training_data(rule, data, batch)
         middle = np.median(losses, axis=0)
         axes.plot(STEPS, losses.T, color=color, linewidth=0.8, alpha=0.5)
         axes.plot(STEPS, middle, color=color, linewidth=2.4, linestyle=style)
         side = "bottom" if rule is averaged_backprop else "center"
-        label(axes, 1.02 * STEPS[-1], middle[-1], f"{name}\n{middle[-1]:.3f}", color, va=side)
+        gx.label(axes, 1.02 * STEPS[-1], middle[-1], f"{name}\n{middle[-1]:.3f}", color, va=side)
     axes.set(yscale="log", xlim=(0, STEPS[-1]), ylim=(0.015, 4), xticks=[0, 100, 200])
     axes.set_yticks([0.1, 1], ["0.1", "1"])
     axes.set_yticks([], minor=True)
-    axes.set_ylabel("J", color=MUTED, labelpad=4, rotation=0, va="center")
+    axes.set_ylabel("J", color=gx.MUTED, labelpad=4, rotation=0, va="center")

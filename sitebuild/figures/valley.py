@@ -6,21 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gradexplain import plotting as gx
 from gradexplain.line import Line
-from gradexplain.plotting import (
-    AVERAGED,
-    DASHED,
-    INK,
-    MUTED,
-    PAPER,
-    TRUE,
-    canvas,
-    heading,
-    house,
-    label,
-    number,
-    panel,
-)
 from sitebuild.figures.moving import Moving
 from sitebuild.figures.pairing import X, Y
 
@@ -71,15 +58,15 @@ def _side(theta: float) -> Side:
     return Side(theta, line.loss(X, Y), line.gradient(X, Y)[0])
 
 
-@house
+@gx.house
 def valley() -> Figure:
     """Draw the loss, the line at one height, and the slopes where they meet."""
-    figure = canvas(288)
-    heading(figure, 16, "The loss J of the line ŷ = θ x")
-    axes = panel(figure, 28, 240, gid="plane")
+    figure = gx.canvas(288)
+    gx.heading(figure, 16, "The loss J of the line ŷ = θ x")
+    axes = gx.panel(figure, 28, 240, gid="plane")
     left, bottom, right = valley_data()
     theta = np.linspace(*_PARAMETERS, 121)
-    axes.plot(theta, [_side(value).height for value in theta], color=INK, linewidth=1.8)
+    axes.plot(theta, [_side(value).height for value in theta], color=gx.INK, linewidth=1.8)
     _bottom(axes, bottom)
     _level(axes, bottom.theta)
     for side, name, inward, ha in [(left, "left", 1, "left"), (right, "right", -1, "right")]:
@@ -89,17 +76,19 @@ def valley() -> Figure:
 
 
 def _bottom(axes: Axes, bottom: Side) -> None:
-    axes.plot(bottom.theta, bottom.height, "o", color=MUTED, markerfacecolor=PAPER, markersize=7)
+    axes.plot(
+        bottom.theta, bottom.height, "o", color=gx.MUTED, markerfacecolor=gx.PAPER, markersize=7
+    )
     place = bottom.height - 0.4
-    label(axes, bottom.theta, place, "bottom", MUTED, ha="center", va="top", gid="bottom")
+    gx.label(axes, bottom.theta, place, "bottom", gx.MUTED, ha="center", va="top", gid="bottom")
 
 
 def _level(axes: Axes, middle: float) -> None:
-    axes.axhline(LEVEL, color=AVERAGED, linewidth=1.8, linestyle=DASHED, gid="level")
-    [knob] = axes.plot(middle, LEVEL, "D", color=AVERAGED, markersize=8, gid="knob")
-    knob.set(markeredgecolor=PAPER, markeredgewidth=1.5)
-    text = f"J = {number(LEVEL)}, twice"
-    label(axes, middle, LEVEL + 0.5, text, AVERAGED, ha="center", gid="level-text")
+    axes.axhline(LEVEL, color=gx.AVERAGED, linewidth=1.8, linestyle=gx.DASHED, gid="level")
+    [knob] = axes.plot(middle, LEVEL, "D", color=gx.AVERAGED, markersize=8, gid="knob")
+    knob.set(markeredgecolor=gx.PAPER, markeredgewidth=1.5)
+    text = f"J = {gx.number(LEVEL)}, twice"
+    gx.label(axes, middle, LEVEL + 0.5, text, gx.AVERAGED, ha="center", gid="level-text")
 
 
 def _slope(axes: Axes, side: Side, name: str, inward: int, ha: str) -> None:
@@ -107,11 +96,11 @@ def _slope(axes: Axes, side: Side, name: str, inward: int, ha: str) -> None:
     theta = side.theta + np.array([-_REACH, _REACH])
     height = side.height + side.slope * (theta - side.theta)
     dropped = [side.height, -0.9]
-    axes.plot([side.theta] * 2, dropped, color=MUTED, linewidth=0.8, gid=f"{name}-drop")
-    axes.plot(theta, height, color=TRUE, linewidth=2.4, gid=f"{name}-tangent")
-    axes.plot(side.theta, side.height, "o", color=TRUE, markersize=9, gid=f"{name}-point")
+    axes.plot([side.theta] * 2, dropped, color=gx.MUTED, linewidth=0.8, gid=f"{name}-drop")
+    axes.plot(theta, height, color=gx.TRUE, linewidth=2.4, gid=f"{name}-tangent")
+    axes.plot(side.theta, side.height, "o", color=gx.TRUE, markersize=9, gid=f"{name}-point")
     # Where the valley is wide, both texts stand on the inner side of the point.
-    place, text = side.theta + 0.1 * inward, f"slope {number(round(side.slope, 2))}"
-    label(axes, place, side.height + 1.3, text, TRUE, ha=ha, gid=f"{name}-slope")
-    place, text = side.theta + 0.03 * inward, f"θ = {number(round(side.theta, 3))}"
-    label(axes, place, -1.02, text, MUTED, ha=ha, va="top", gid=f"{name}-theta")
+    place, text = side.theta + 0.1 * inward, f"slope {gx.number(round(side.slope, 2))}"
+    gx.label(axes, place, side.height + 1.3, text, gx.TRUE, ha=ha, gid=f"{name}-slope")
+    place, text = side.theta + 0.03 * inward, f"θ = {gx.number(round(side.theta, 3))}"
+    gx.label(axes, place, -1.02, text, gx.MUTED, ha=ha, va="top", gid=f"{name}-theta")

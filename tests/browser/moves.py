@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from itertools import permutations, product
+from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
@@ -131,18 +131,28 @@ class Moved:
         self.page.locator(f"{self.tag} .gx-handle").nth(handle).press(key)
 
 
+class Hands(Protocol):
+    """How a figure is moved."""
+
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Press this key on one of its handles, or drag it if there is none.
+
+        Return the state that it must then be in.
+        """
+
+
 @dataclass(frozen=True)
 class Case:
     """One figure: its page, its moves, and what it must say in a state."""
 
     name: str
     address: str
-    by_pointer: Callable[[Moved, Generator], State]
-    by_keys: Callable[[Moved, Generator], State]
+    hands: Hands
     says: Callable[[State], dict[str, str]]
     corners: tuple[str, ...]  # states where something could go wrong
     other: str  # a state in the address, that is not the drawing's own
-    wrong: tuple[str, ...]  # states that an address may hold by mistake
+    wrong: tuple[str, ...] = ("", "a", "1,2", "NaN")  # states that an address may hold by mistake
+    planted: tuple[str, str] = ("/ values.length", "/ (values.length + 0.1)")  # a wrong figure.js
     room: int = 1  # whether the first handle has its room to the right, or −1 to the left
     tremble: float = 0.0  # how far from its aim a pointer may end
     scrolls: bool = True  # whether a finger on a handle may scroll the page
@@ -166,30 +176,131 @@ def same(found: State, expected: State, tremble: float) -> bool:
     )
 
 
-# Pairing
+# How they are moved
+
+Range = tuple[float, float]
+STEPS = {"ArrowLeft": -1, "ArrowDown": -1, "ArrowRight": 1, "ArrowUp": 1}
+STEPS |= {"PageUp": 10, "PageDown": -10, "Home": -1000, "End": 1000}
 
 
-def _trade_by_pointer(figure: Moved, rng: Generator) -> State:
-    order = figure.state
-    handle, place = int(rng.integers(4)), int(rng.integers(4))
-    error = [3, 2, 1, 0][handle]
-    figure.drag(handle, figure.place("traded-errors", place + rng.uniform(-0.3, 0.3), 1))
-    return _traded(order, error, place)
+def near(rng: Generator, limits: Range, beyond: float = 0.05) -> float:
+    """Return a number within the limits, or a little outside them."""
+    low, high = limits
+    return float(rng.uniform(low - beyond * (high - low), high + beyond * (high - low)))
 
 
-def _trade_by_keys(figure: Moved, rng: Generator) -> State:
-    order = figure.state
-    handle, key = int(rng.integers(4)), pick(rng, ["ArrowLeft", "ArrowRight", "Home", "End"])
-    error = [3, 2, 1, 0][handle]
-    step = {"ArrowLeft": -1, "ArrowRight": 1, "Home": -9, "End": 9}[key]
-    figure.press(handle, key)
-    return _traded(order, error, min(max(order.index(error) + step, 0), 3))
+def within(value: float, limits: Range) -> float:
+    """Return the number, or the limit that it is beyond."""
+    return min(max(value, limits[0]), limits[1])
 
 
-def _traded(order: State, error: int, place: int) -> State:
-    traded, before = list(order), order.index(error)
-    traded[before], traded[place] = traded[place], traded[before]
-    return traded
+@dataclass(frozen=True)
+class Slider:
+    """One handle that goes along one axis."""
+
+    axes: str
+    limits: Range
+    step: float
+    up: bool = False
+
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Step or drag it."""
+        if key:
+            aim = float(figure.state[0]) + self.step * STEPS[key]
+            figure.press(0, key)
+        else:
+            aim = near(rng, self.limits)
+            figure.drag(0, figure.place(self.axes, *((1, aim) if self.up else (aim, 0))))
+        return [round(within(aim, self.limits), 2)]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of a plane that go where they are put."""
+
+    limits: tuple[Range, Range]
+    step: float
+
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Step or drag one of them, up with the keys that go up."""
+        state, point = figure.state, int(rng.integers(len(figure.state) // 2))
+        to = [*map(float, state[2 * point : 2 * point + 2])]
+        if key:
+            to[key in {"ArrowUp", "ArrowDown", "PageUp", "PageDown"}] += self.step * STEPS[key]
+            figure.press(point, key)
+        else:
+            to = [near(rng, limits) for limits in self.limits]
+            figure.drag(point, figure.place("plane", *to))
+        limited = [within(value, limits) for value, limits in zip(to, self.limits, strict=True)]
+        return [*state[: 2 * point], *limited, *state[2 * point + 2 :]]
+
+
+class Errors:
+    """The four errors of the pairing, which trade places."""
+
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Step one, or drag it onto another."""
+        order, error = figure.state, int(rng.integers(4))
+        before = order.index(error)
+        if key:
+            place = int(within(before + STEPS[key], (0, 3)))
+            figure.press(3 - error, key)
+        else:
+            place = int(rng.integers(4))
+            aim = figure.place("traded-errors", place + rng.uniform(-0.3, 0.3), 1)
+            figure.drag(3 - error, aim)
+        order[before], order[place] = order[place], order[before]
+        return order
+
+
+class Inputs:
+    """The two inputs of the chord, and the activation that is chosen."""
+
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Step one input; or choose an activation now and then, and drag one input."""
+        state, handle = figure.state, int(rng.integers(2))
+        if key:
+            aim = float(state[handle]) + STEPS[key] / 10
+            figure.press(handle, key)
+        else:
+            if rng.random() < 0.3:
+                state[2] = pick(rng, [*chord.NAMES])
+                figure.page.locator(f"gx-chord button[value=',,{state[2]}']").click()
+            aim = near(rng, (-4, 4))
+            figure.drag(handle, figure.place("whole", aim, 0.1))
+        left, right = map(float, state[:2])
+        state[handle] = within(aim, (left + 0.1, 4) if handle else (-4, right - 0.1))
+        return state
+
+
+class Counts:
+    """The four counts of the loop, and what is chosen below them."""
+
+    def move(self, figure: Moved, rng: Generator, key: str) -> State:
+        """Choose something, and step or drag one count."""
+        state, row = self._chosen(figure, rng), int(rng.integers(4))
+        if key:
+            aim = float(state[row]) + STEPS[key]
+            figure.press(row, key)
+        else:
+            aim = near(rng, loop.LIMITS)
+            figure.drag(row, figure.place("counts", aim, row + 0.7))
+        state[row] = within(aim, loop.LIMITS)
+        return state
+
+    def _chosen(self, figure: Moved, rng: Generator) -> State:
+        """Choose something with one of the buttons that set a part of the state."""
+        row, names = [(4, loop.EACH), (5, loop.WORKERS), (6, loop.LOOP)][int(rng.integers(3))]
+        name = pick(rng, [*names])
+        value = ",".join(name if part == row else "" for part in range(7))
+        figure.page.locator(f"gx-loop button[value='{value}']").click()
+        pressed = figure.page.locator("gx-loop button[aria-pressed=true]").all()
+        values = [(button.get_attribute("value") or "").strip(",") for button in pressed]
+        assert values == figure.words[4:]
+        return figure.state
+
+
+# What they must say
 
 
 def _pairing_says(state: State) -> dict[str, str]:
@@ -201,42 +312,6 @@ def _pairing_says(state: State) -> dict[str, str]:
         "traded-true-text": f"true {number(found.true)}",
         "traded-heading": f"The same four errors, {given}",
     }
-
-
-# Chord
-
-
-def _input_by_pointer(figure: Moved, rng: Generator) -> State:
-    left, right, name = figure.state
-    if rng.random() < 0.3:
-        name = pick(rng, [*chord.NAMES])
-        figure.page.locator(f"gx-chord button[value=',,{name}']").click()
-    handle, x = int(rng.integers(2)), float(rng.uniform(-4.2, 4.2))
-    figure.drag(handle, figure.place("whole", x, 0.1))
-    return _within(float(left), float(right), handle, x, name)
-
-
-def _input_by_keys(figure: Moved, rng: Generator) -> State:
-    left, right, name = figure.state
-    steps = {
-        "ArrowLeft": -0.1,
-        "ArrowRight": 0.1,
-        "PageDown": -1,
-        "PageUp": 1,
-        "Home": -9,
-        "End": 9,
-    }
-    handle, key = int(rng.integers(2)), pick(rng, [*steps])
-    figure.press(handle, key)
-    return _within(
-        float(left), float(right), handle, float([left, right][handle]) + steps[key], name
-    )
-
-
-def _within(left: float, right: float, handle: int, x: float, name: float | str) -> State:
-    if handle:
-        return [left, min(max(x, left + 0.1), 4), name]
-    return [min(max(x, -4), right - 0.1), right, name]
 
 
 def _chord_says(state: State) -> dict[str, str]:
@@ -256,25 +331,6 @@ def _chord_says(state: State) -> dict[str, str]:
     }
 
 
-# Two descents
-
-
-def _start_by_pointer(figure: Moved, rng: Generator) -> State:
-    m, b = rng.uniform(-0.5, 2.3), rng.uniform(-1.6, 0.7)
-    figure.drag(0, figure.place("plane", m, b))
-    return [min(max(m, -0.3), 2.1), min(max(b, -1.4), 0.5)]
-
-
-def _start_by_keys(figure: Moved, rng: Generator) -> State:
-    m, b = figure.state
-    across = {"ArrowLeft": -0.05, "ArrowRight": 0.05, "Home": -9, "End": 9}
-    up = {"ArrowDown": -0.05, "ArrowUp": 0.05, "PageDown": -0.5, "PageUp": 0.5}
-    key = pick(rng, [*across, *up])
-    figure.press(0, key)
-    m, b = float(m) + across.get(key, 0), float(b) + up.get(key, 0)
-    return [min(max(m, -0.3), 2.1), min(max(b, -1.4), 0.5)]
-
-
 def _two_descents_says(state: State) -> dict[str, str]:
     m, b = map(float, state)
     paths = two_descents.two_descents_data(Line(m, b))
@@ -287,47 +343,11 @@ def _two_descents_says(state: State) -> dict[str, str]:
     }
 
 
-# Circle
-
-
-def _turn_by_pointer(figure: Moved, rng: Generator) -> State:
-    degrees = int(rng.integers(0, 361))
-    figure.drag(0, figure.place("moving", degrees, 0))
-    return [degrees]
-
-
-def _turn_by_keys(figure: Moved, rng: Generator) -> State:
-    [degrees] = figure.state
-    steps = {"ArrowLeft": -5, "ArrowDown": -5, "ArrowRight": 5, "ArrowUp": 5}
-    steps |= {"PageUp": 50, "PageDown": -50, "Home": -360, "End": 360}
-    key = pick(rng, [*steps])
-    figure.press(0, key)
-    return [min(max(float(degrees) + steps[key], 0), 360)]
-
-
 def _circle_says(state: State) -> dict[str, str]:
     found = circle.circle_data(math.radians(float(state[0])))
     rows = {f"still-{row}-text": value for row, value in enumerate(found.averages.values())}
     values = {**rows, "true-text": found.true, "averaged-text": found.averaged}
     return {part: number(value, ".3f") for part, value in values.items()}
-
-
-# Cut
-
-
-def _cut_by_pointer(figure: Moved, rng: Generator) -> State:
-    boundary = int(rng.integers(-3, 104))
-    figure.drag(0, figure.place("losses", boundary, 0))
-    return [min(max(boundary, 1), 99)]
-
-
-def _cut_by_keys(figure: Moved, rng: Generator) -> State:
-    [boundary] = figure.state
-    steps = {"ArrowLeft": -1, "ArrowDown": -1, "ArrowRight": 1, "ArrowUp": 1}
-    steps |= {"PageUp": 10, "PageDown": -10, "Home": -100, "End": 100}
-    key = pick(rng, [*steps])
-    figure.press(0, key)
-    return [min(max(float(boundary) + steps[key], 1), 99)]
 
 
 def _cut_says(state: State) -> dict[str, str]:
@@ -342,70 +362,16 @@ def _cut_says(state: State) -> dict[str, str]:
     return {**parts, **rights, "mean-of-means-text": f"mean of means {implied}"}
 
 
-# Ledger
-
-
-def _spread_by_pointer(figure: Moved, rng: Generator) -> State:
-    spread = float(rng.uniform(-0.1, 1.6))
-    figure.drag(0, figure.place("closing", spread, 0))
-    return [min(max(spread, 0), 1.5)]
-
-
-def _spread_by_keys(figure: Moved, rng: Generator) -> State:
-    [spread] = figure.state
-    steps = {"ArrowLeft": -0.05, "ArrowDown": -0.05, "ArrowRight": 0.05, "ArrowUp": 0.05}
-    steps |= {"PageUp": 0.5, "PageDown": -0.5, "Home": -9, "End": 9}
-    key = pick(rng, [*steps])
-    figure.press(0, key)
-    return [round(min(max(float(spread) + steps[key], 0), 1.5), 2)]
-
-
 def _ledger_says(state: State) -> dict[str, str]:
     found = ledger.ledger_data(float(state[0]))
-    values = [number(found.averaged, ".3f"), *map(_with_sign, found.terms.values())]
+    values = [number(found.averaged, ".3f"), *map(ledger.signed, found.terms.values())]
     rows = {f"value-{row}": text for row, text in enumerate([*values, number(found.true, ".3f")])}
     total, gap = sum(found.terms.values()), found.true - found.averaged
     return {
         **rows,
-        "sum": f"terms together {_with_sign(total)} · gap {_with_sign(gap)}",
+        "sum": f"terms together {ledger.signed(total)} · gap {ledger.signed(gap)}",
         "spread-text": f"spread of the inputs; above, it is {number(float(state[0]))}",
     }
-
-
-def _with_sign(value: float) -> str:
-    return number(value, "+.3f") if abs(value) >= 0.0005 else "0.000"
-
-
-# Covariance, Clip: points that go where they are put
-
-Ranges = tuple[tuple[float, float], tuple[float, float]]
-
-
-def _point_by_pointer(figure: Moved, rng: Generator, ranges: Ranges) -> State:
-    point = int(rng.integers(len(figure.state) // 2))
-    x, y = (float(rng.uniform(low - 0.1, high + 0.1)) for low, high in ranges)
-    before = figure.state
-    figure.drag(point, figure.place("plane", x, y))
-    return _put(before, point, (x, y), ranges)
-
-
-def _point_by_keys(figure: Moved, rng: Generator, ranges: Ranges) -> State:
-    across = {"ArrowLeft": -0.1, "ArrowRight": 0.1, "Home": -9, "End": 9}
-    up = {"ArrowDown": -0.1, "ArrowUp": 0.1, "PageDown": -1, "PageUp": 1}
-    point, key = int(rng.integers(len(figure.state) // 2)), pick(rng, [*across, *up])
-    x, y = map(float, figure.state[2 * point : 2 * point + 2])
-    before = figure.state
-    figure.press(point, key)
-    return _put(before, point, (x + across.get(key, 0), y + up.get(key, 0)), ranges)
-
-
-def _put(state: State, point: int, to: tuple[float, float], ranges: Ranges) -> State:
-    limited = [min(max(to[i], ranges[i][0]), ranges[i][1]) for i in range(2)]
-    return [*state[: 2 * point], *limited, *state[2 * point + 2 :]]
-
-
-_COVARIANCE = covariance.INPUT_RANGE, covariance.ERROR_RANGE
-_CLIP = clip.ACROSS, clip.UP
 
 
 def _covariance_says(state: State) -> dict[str, str]:
@@ -433,38 +399,6 @@ def _clip_says(state: State) -> dict[str, str]:
     }
 
 
-# Loop
-
-
-def _count_by_pointer(figure: Moved, rng: Generator) -> State:
-    state = _chosen(figure, rng)
-    row, count = int(rng.integers(4)), int(rng.integers(3, 63))
-    figure.drag(row, figure.place("counts", count, row + 0.7))
-    return [*state[:row], min(max(count, 5), 60), *state[row + 1 :]]
-
-
-def _count_by_keys(figure: Moved, rng: Generator) -> State:
-    state = _chosen(figure, rng)
-    steps = {"ArrowLeft": -1, "ArrowDown": -1, "ArrowRight": 1, "ArrowUp": 1}
-    steps |= {"PageUp": 10, "PageDown": -10, "Home": -100, "End": 100}
-    row, key = int(rng.integers(4)), pick(rng, [*steps])
-    figure.press(row, key)
-    count = min(max(float(state[row]) + steps[key], 5), 60)
-    return [*state[:row], count, *state[row + 1 :]]
-
-
-def _chosen(figure: Moved, rng: Generator) -> State:
-    """Choose something with one of the buttons that set a part of the state."""
-    row, names = [(4, loop.EACH), (5, loop.WORKERS), (6, loop.LOOP)][int(rng.integers(3))]
-    name = pick(rng, [*names])
-    value = ",".join(name if part == row else "" for part in range(7))
-    figure.page.locator(f"gx-loop button[value='{value}']").click()
-    pressed = figure.page.locator("gx-loop button[aria-pressed=true]").all()
-    values = [(button.get_attribute("value") or "").strip(",") for button in pressed]
-    assert values == figure.words[4:]
-    return figure.state
-
-
 def _loop_says(state: State) -> dict[str, str]:
     counts = tuple(int(count) for count in state[:4])
     each, workers, then = map(str, state[4:])
@@ -480,24 +414,6 @@ def _loop_says(state: State) -> dict[str, str]:
     }
 
 
-# Valley
-
-
-def _level_by_pointer(figure: Moved, rng: Generator) -> State:
-    level = float(rng.uniform(-0.5, 8))
-    figure.drag(0, figure.place("plane", 1, level))
-    return [min(max(level, 0.5), 7.5)]
-
-
-def _level_by_keys(figure: Moved, rng: Generator) -> State:
-    [level] = figure.state
-    steps = {"ArrowLeft": -0.1, "ArrowDown": -0.1, "ArrowRight": 0.1, "ArrowUp": 0.1}
-    steps |= {"PageUp": 1, "PageDown": -1, "Home": -9, "End": 9}
-    key = pick(rng, [*steps])
-    figure.press(0, key)
-    return [round(min(max(float(level) + steps[key], 0.5), 7.5), 1)]
-
-
 def _valley_says(state: State) -> dict[str, str]:
     level = float(state[0])
     left, bottom, right = valley.valley_data(level)
@@ -510,12 +426,13 @@ def _valley_says(state: State) -> dict[str, str]:
     return said
 
 
+#: These take their numbers as they are.
+_TEXT = "signed(value.toFixed", "signed((value + 0.01).toFixed"
 CASES = [
     Case(
         name="pairing",
         address="",
-        by_pointer=_trade_by_pointer,
-        by_keys=_trade_by_keys,
+        hands=Errors(),
         says=_pairing_says,
         corners=tuple(",".join(order) for order in permutations("0123")),
         other="1,3,0,2",
@@ -524,8 +441,7 @@ CASES = [
     Case(
         name="chord",
         address="learn/sigmoid/",
-        by_pointer=_input_by_pointer,
-        by_keys=_input_by_keys,
+        hands=Inputs(),
         says=_chord_says,
         tremble=0.04,
         room=-1,
@@ -546,8 +462,7 @@ CASES = [
     Case(
         name="two-descents",
         address="learn/line/",
-        by_pointer=_start_by_pointer,
-        by_keys=_start_by_keys,
+        hands=Points(two_descents.STARTS, 0.05),
         says=_two_descents_says,
         tremble=0.03,
         corners=("-0.3,0.5", "-0.3,-1.4", "2.1,0.5", "2.1,-1.4", "1.4,-1.1", "1.7,-0.9"),
@@ -558,41 +473,36 @@ CASES = [
     Case(
         name="circle",
         address="learn/layerwise/",
-        by_pointer=_turn_by_pointer,
-        by_keys=_turn_by_keys,
+        hands=Slider("moving", (0, 360), 5),
         says=_circle_says,
         tremble=1.01,
         corners=("0", "45", "46", "80", "196", "197", "260", "323", "324", "360"),
         other="275",
-        wrong=("", "a", "1,2", "NaN"),
+        planted=_TEXT,
     ),
     Case(
         name="cut",
         address="practice/micro-batches/",
-        by_pointer=_cut_by_pointer,
-        by_keys=_cut_by_keys,
+        hands=Slider("losses", (1, 99), 1),
         says=_cut_says,
         tremble=1.01,
         corners=tuple(map(str, range(1, 100))),
         other="32",
-        wrong=("", "a", "1,2", "NaN"),
     ),
     Case(
         name="ledger",
         address="learn/ledger/",
-        by_pointer=_spread_by_pointer,
-        by_keys=_spread_by_keys,
+        hands=Slider("closing", (0, 1.5), 0.05),
         says=_ledger_says,
         tremble=0.02,
         corners=tuple(f"{spread / 20:g}" for spread in range(31)),
         other="0.35",
-        wrong=("", "a", "1,2", "NaN"),
+        planted=_TEXT,
     ),
     Case(
         name="covariance",
         address="learn/line/",
-        by_pointer=partial(_point_by_pointer, ranges=_COVARIANCE),
-        by_keys=partial(_point_by_keys, ranges=_COVARIANCE),
+        hands=Points((covariance.INPUT_RANGE, covariance.ERROR_RANGE), 0.1),
         says=_covariance_says,
         tremble=0.09,
         corners=(
@@ -606,14 +516,12 @@ CASES = [
         ),
         other="0,3,1,2,2,0,3,-1",
         wrong=("", "1", "0,a,1,0,2,2,3,3", "0,1,2,3", "0,-1,1,0,2,2,3,", "0,-1,1,0,2,2,3,3,1"),
-        room=1,
         scrolls=False,
     ),
     Case(
         name="clip",
         address="practice/not-a-mean/",
-        by_pointer=partial(_point_by_pointer, ranges=_CLIP),
-        by_keys=partial(_point_by_keys, ranges=_CLIP),
+        hands=Points((clip.ACROSS, clip.UP), 0.1),
         says=_clip_says,
         tremble=0.03,
         room=-1,
@@ -634,8 +542,7 @@ CASES = [
     Case(
         name="loop",
         address="practice/check-your-loop/",
-        by_pointer=_count_by_pointer,
-        by_keys=_count_by_keys,
+        hands=Counts(),
         says=_loop_says,
         tremble=1.01,
         room=-1,
@@ -657,13 +564,11 @@ CASES = [
     Case(
         name="valley",
         address="learn/no-shortcut/",
-        by_pointer=_level_by_pointer,
-        by_keys=_level_by_keys,
+        hands=Slider("plane", valley.LEVELS, 0.1, up=True),
         says=_valley_says,
         tremble=0.09,
         corners=tuple(f"{level / 10:g}" for level in range(5, 76)),
         other="1.2",
-        wrong=("", "a", "1,2", "NaN"),
         scrolls=False,
     ),
 ]

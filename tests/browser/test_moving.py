@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from browser.checks import Watch, figure_texts
-from browser.moves import CASES, Case, Moved, read, same
+from browser.moves import CASES, STEPS, Case, Moved, pick, read, same
 
 Blank = Callable[..., Page]
 Opened = Callable[..., Moved]
@@ -41,7 +41,8 @@ def test_every_number_is_pythons(opened: Opened, home: str, case: Case, hand: st
     watch, positions = Watch(figure.page, home), 0
     while positions < POSITIONS:
         before = figure.state
-        expected = (case.by_pointer if hand == "pointer" else case.by_keys)(figure, rng)
+        key = "" if hand == "pointer" else pick(rng, [*STEPS])
+        expected = case.hands.move(figure, rng, key)
         assert same(figure.state, expected, case.tremble), f"{figure.state}, not {expected}"
         assert wrong_numbers(figure, case) == []
         assert figure_texts(figure.page) == []
@@ -52,7 +53,7 @@ def test_every_number_is_pythons(opened: Opened, home: str, case: Case, hand: st
 @pytest.mark.parametrize(
     ("case", "right", "planted"),
     [
-        *[(case, "/ values.length", "/ (values.length + 0.1)") for case in CASES],
+        *[(case, *case.planted) for case in CASES],
         (CASES[0], '"−"', '"-"'),
         (CASES[0], "signed(", "signed(1 + "),
     ],
@@ -104,7 +105,7 @@ def test_its_coming_to_life_moves_nothing_on_the_page(blank: Blank, home: str, c
 def test_the_address_holds_its_state(opened: Opened, home: str, case: Case) -> None:
     figure, rng = opened(case, "?other=1#figure"), np.random.default_rng(1)
     while figure.state == read(figure.start):
-        case.by_keys(figure, rng)
+        case.hands.move(figure, rng, pick(rng, [*STEPS]))
     state, texts = figure.state, figure.texts
     words = ",".join(figure.words)
     expect(figure.page).to_have_url(f"{home}{case.address}?other=1&{case.name}={words}#figure")
@@ -180,7 +181,7 @@ def test_what_comes_of_a_move_is_announced(opened: Opened, case: Case) -> None:
     assert all(handle.get_attribute("aria-label") for handle in handles)
     assert figure.page.locator(f"{figure.tag} output").text_content() == ""
     while figure.state == read(figure.start):
-        case.by_keys(figure, rng)
+        case.hands.move(figure, rng, pick(rng, [*STEPS]))
     assert [handle.get_attribute("aria-valuetext") for handle in handles] != told
     for handle in handles:
         named = [handle.get_attribute(f"aria-value{end}") for end in ("min", "now", "max")]
@@ -205,16 +206,3 @@ def test_a_finger_moves_it_sideways_and_scrolls_the_page_up(opened: Opened, case
     else:
         assert figure.state != moved
         assert figure.page.evaluate("scrollY") == scrolled
-
-
-@every_figure
-def test_who_wants_no_motion_gets_none(opened: Opened, case: Case) -> None:
-    assert opened(case, reduced_motion="reduce").page.evaluate(LONGEST_GLIDE) == 0
-
-
-def test_who_does_not_mind_sees_the_errors_glide(opened: Opened) -> None:
-    assert opened(CASES[0]).page.evaluate(LONGEST_GLIDE) > 0
-
-
-LONGEST_GLIDE = """() => Math.max(...[...document.querySelectorAll(".gx-moving *")].map(
-    part => parseFloat(getComputedStyle(part).transitionDuration)))"""

@@ -224,15 +224,17 @@ def a_bfloat16_model(*, right: bool) -> Report:
     return plain(model, adam(model), lambda loss, n: share(loss, n, right=right))
 
 
-def scaled(*, fused: bool, unscaled: bool, right: bool) -> Report:
+def scaled(*, fused: bool, unscaled: bool, clipped: bool | None = None, right: bool) -> Report:
     model = tokens()
-    optimizer, scaler = adam(model, fused=fused), torch.amp.GradScaler("cpu", init_scale=1024.0)
+    optimizer, scaler = adam(model, fused=fused), torch.amp.GradScaler("cpu", init_scale=65536.0)
+    clipped = unscaled if clipped is None else clipped
     with watch(model, optimizer) as step:
         for batch, n in zip(BATCHES, COUNTS, strict=True):
             loss = step.tap(mean_loss(model, batch), targets=n)
             scaler.scale(share(loss, n, right=right)).backward()
         if unscaled:
             scaler.unscale_(optimizer)
+        if clipped:
             nn.utils.clip_grad_norm_(model.parameters(), 0.01)
         scaler.step(optimizer)
         scaler.update()
@@ -252,6 +254,16 @@ def a_scaler_that_unscales_and_clips(*, right: bool) -> Report:
 @loop("mean-of-means")
 def a_scaler_with_a_fused_optimizer(*, right: bool) -> Report:
     return scaled(fused=True, unscaled=False, right=right)
+
+
+@loop("rescaled", "clipped while still scaled by 2^16")
+def clipped_before_a_scaler_unscales(*, right: bool) -> Report:
+    return scaled(fused=False, unscaled=right, clipped=True, right=True)
+
+
+@loop("rescaled", "Undo the scale before you clip: scaler.unscale_(optimizer).")
+def clipped_before_a_fused_optimizer_unscales(*, right: bool) -> Report:
+    return scaled(fused=True, unscaled=right, clipped=True, right=True)
 
 
 @loop("rescaled", "loss scale")

@@ -6,9 +6,9 @@ python -m field.print_loops
 import inspect
 import re
 
-from field import loops, loops_kinds, loops_optimizers, loops_workers
+from field import loops_workers
 from field.loops import Loop
-from field.test_loops import LOOPS, spread
+from field.test_loops import KINDS, LOOPS, spread
 
 _ADDED = re.compile(r"with watch\(|step\.tap\(|step\.report\(\)")
 
@@ -17,7 +17,7 @@ def added(loop: Loop) -> int:
     """Count the lines of a loop, or of the one it calls, that watching adds."""
     called = [loop.run]
     source = inspect.getsource(loop.run)
-    for module in (loops, loops_kinds, loops_optimizers, loops_workers):
+    for module in (*KINDS, loops_workers):
         called += [
             f for n, f in inspect.getmembers(module, inspect.isfunction) if f"{n}(" in source
         ]

@@ -2,6 +2,7 @@
 
     python tests/field/run.py           # writes docs/practice/field-report.json
     python tests/field/run.py --check   # runs all again; fails where a verdict or a weight moved
+    python tests/field/run.py --check now  # those of one environment
 
 Standard library only: it starts each environment's own Python.
 """
@@ -63,10 +64,13 @@ SITUATIONS = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    rows = list(run_all())
-    faults = [*known_wrong(rows), *controls(rows)]
-    if "--check" in arguments:
-        faults += changes(json.loads(REPORT.read_text(encoding="utf-8"))["rows"], rows)
+    check, *asked = arguments or [""]
+    sets = asked or [*SITUATIONS]
+    rows = [row for environment in sets for row in run_all(environment)]
+    faults = [*(known_wrong(rows) if "2024" in sets else ()), *controls(rows)]
+    if check == "--check":
+        recorded = json.loads(REPORT.read_text(encoding="utf-8"))["rows"]
+        faults += changes([row for row in recorded if row["environment"] in sets], rows)
     elif not faults:
         write(rows)
     for fault in faults:
@@ -75,12 +79,11 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if faults else 0
 
 
-def run_all() -> Iterator[Row]:
-    for environment, modules in SITUATIONS.items():
-        for module, names in modules.items():
-            for row in run(environment, module, names):
-                print(f"{row['package']} {row['version']} {row['case']}: {row['verdict']}")
-                yield row
+def run_all(environment: str) -> Iterator[Row]:
+    for module, names in SITUATIONS[environment].items():
+        for row in run(environment, module, names):
+            print(f"{row['package']} {row['version']} {row['case']}: {row['verdict']}")
+            yield row
 
 
 def run(environment: str, module: str, names: Sequence[str]) -> list[Row]:

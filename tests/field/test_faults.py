@@ -318,10 +318,10 @@ def what_is_left_over_is_not_looked_at(patch: Patch) -> None:
 def test_a_planted_fault_fails_its_test(name: str, monkeypatch: Patch) -> None:
     plant, check = FAULTS[name]
     check()
-    restored = nn.utils.clip_grad_norm_.__closure__[0].cell_contents
+    restored = nn.utils.clip_grads_with_norm_.__closure__[0].cell_contents
     plant(monkeypatch)
     try:
         with pytest.raises((AssertionError, ValueError, pytest.fail.Exception)):
             check()
     finally:
-        nn.utils.clip_grad_norm_.__closure__[0].cell_contents = restored
+        nn.utils.clip_grads_with_norm_.__closure__[0].cell_contents = restored

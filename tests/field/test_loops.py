@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch.multiprocessing as mp
 
-from field import loops, loops_kinds, loops_optimizers, loops_workers
+from field import loops, loops_hostile, loops_kinds, loops_optimizers, loops_workers
 from field.loops import Loop
 from field.workers import leave, meet
 from gradexplain import Report
 
-LOOPS: dict[str, Loop] = {**loops.LOOPS, **loops_kinds.LOOPS, **loops_optimizers.LOOPS}
+KINDS = loops, loops_kinds, loops_optimizers, loops_hostile
+LOOPS: dict[str, Loop] = {name: loop for kind in KINDS for name, loop in kind.LOOPS.items()}
 
 
 def said(report: Report) -> str:

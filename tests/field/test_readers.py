@@ -1,6 +1,6 @@
 """Without a tap: what models and autograd show is read; what they don't is said to be unread."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -381,3 +381,97 @@ def test_a_closure_is_read_without_a_tap() -> None:
 
     assert closed(lambda n: n / T).ok is True
     assert closed(lambda _: 1 / len(NS)).verdict.value == "mean-of-means"
+
+
+# Passes that are terms of their own
+
+
+def adversarial(
+    losses: Callable[[Any, Tensor, Tensor], list[Tensor]], sizes: Sequence[int] = NS
+) -> Report:
+    """Watch a discriminator's step, with a backward pass for each of its losses."""
+    torch.manual_seed(0)
+    judge = nn.Sequential(nn.Linear(6, 20), nn.Tanh(), nn.Linear(20, 1))
+    optimizer = torch.optim.SGD(judge.parameters(), 0.1)
+    with watch(judge, optimizer) as step:
+        for n in sizes:
+            for loss in losses(judge, torch.randn(n, 6), torch.randn(n, 6)):
+                loss.backward()
+        optimizer.step()
+    return step.report()
+
+
+def bce(judge: Any, x: Tensor, target: float) -> Tensor:
+    z = judge(x)
+    return F.binary_cross_entropy_with_logits(z, torch.full_like(z, target))
+
+
+def lsgan(judge: Any, x: Tensor, target: float) -> Tensor:
+    z = judge(x)
+    return F.mse_loss(z, torch.full_like(z, target))
+
+
+@pytest.mark.parametrize("one", [bce, lsgan])
+@pytest.mark.parametrize("sizes", [(8,), (8, 8), (9, 6, 4)])
+def test_real_and_fake_in_passes_of_their_own_ask_for_a_tap(one: Any, sizes: Any) -> None:
+    def apart(judge: Any, real: Tensor, fake: Tensor) -> list[Tensor]:
+        share = len(real) / sum(sizes)
+        return [one(judge, real, 0.9) * share, one(judge, fake, 0.0) * share]
+
+    report = adversarial(apart, sizes)
+    assert report.ok is None, report
+    assert "differ in more than their batch" in report.claim
+    assert report.to_do.startswith("Tap each of them: loss = step.tap(loss, targets=..., term=")
+    halves = adversarial(lambda *given: [loss / 2 for loss in apart(*given)], sizes)
+    assert halves.ok is True
+
+
+def test_a_step_of_a_generator_and_its_discriminator_asks_for_taps() -> None:
+    torch.manual_seed(0)
+    maker, judge = nn.Linear(3, 6), nn.Linear(6, 1)
+    steps = torch.optim.Adam(maker.parameters()), torch.optim.Adam(judge.parameters())
+    with watch([maker, judge], steps) as step:
+        fake = maker(torch.randn(8, 3))
+        bce(judge, torch.randn(8, 6), 1.0).backward()
+        bce(judge, fake.detach(), 0.0).backward()
+        steps[1].step()
+        bce(judge, fake, 1.0).backward()
+        steps[0].step()
+    report = step.report()
+    assert report.ok is None, report
+    assert "Tap each of them" in report.to_do
+
+
+def clean_and_attacked(model: Any, x: Tensor, _: Tensor) -> list[Tensor]:
+    y = torch.arange(len(x)) % 5
+    return [F.cross_entropy(model(z), y) / len(NS) for z in (x, x + 0.1)]
+
+
+def two_heads(model: Any, x: Tensor, y: Tensor) -> list[Tensor]:
+    z = model[:2](x)
+    first, second = model[2](z), model[3](z)
+    labels = (y[:, 0] > 0).long()
+    return [F.cross_entropy(first, labels) / 4, F.cross_entropy(second, 1 - labels) / 4]
+
+
+@pytest.mark.parametrize("losses", [clean_and_attacked, two_heads])
+def test_passes_of_one_batch_or_of_two_heads_ask_for_a_tap(losses: Any) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 20), nn.Tanh(), nn.Linear(20, 5), nn.Linear(20, 5))
+    if losses is clean_and_attacked:
+        model = model[:3]
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watch(model, optimizer) as step:
+        for _ in NS:
+            for loss in losses(model, torch.randn(8, 6), torch.randn(8, 6)):
+                loss.backward(retain_graph=True)
+        optimizer.step()
+    assert step.report().ok is None
+
+
+def test_passes_of_other_batches_that_are_never_divided_are_named() -> None:
+    def plain(judge: Any, x: Tensor, y: Tensor) -> list[Tensor]:
+        return [F.binary_cross_entropy_with_logits(judge(x), (y[:, :1] > 0).float())]
+
+    for sizes in ((12, 12, 12, 12), (12, 8)):
+        assert adversarial(plain, sizes).ok is False

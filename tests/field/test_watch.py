@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_  # imported by name, before any window opens
+from torch.nn.utils import clip_grad_norm_, clip_grads_with_norm_  # before any window opens
 
 from field.loops import BATCHES, COUNTS, N, adam, plain, tokens
 from field.tiny import IGNORED, mean_loss
@@ -63,10 +63,12 @@ def test_the_gradients_are_the_same_as_unwatched(model: nn.Module) -> None:
 
 def test_nothing_of_the_window_is_left(model: nn.Module) -> None:
     backward, cells = torch.autograd.backward, clip_bodies()
+    unscale = torch.amp.GradScaler.unscale_
     optimizer = Stranger(model)
     plain(model, optimizer, lambda loss, n: loss * n / N)
     assert torch.autograd.backward is backward
     assert clip_bodies() == cells
+    assert torch.amp.GradScaler.unscale_ is unscale
     assert "step" not in vars(optimizer)
     assert all(not weight._backward_hooks for weight in model.parameters())  # noqa: SLF001
     assert not model._forward_hooks  # noqa: SLF001
@@ -75,7 +77,7 @@ def test_nothing_of_the_window_is_left(model: nn.Module) -> None:
 
 
 def clip_bodies() -> list[Any]:
-    return [cell.cell_contents for cell in clip_grad_norm_.__closure__ or ()]
+    return [cell.cell_contents for cell in clip_grads_with_norm_.__closure__ or ()]
 
 
 class Stranger:
@@ -402,6 +404,68 @@ def test_a_clip_of_ones_own_is_a_factor_until_it_is_declared(model: nn.Module) -
     assert "The gradient was clipped, × 0.14; the averaging is judged without that." in report.notes
 
 
+def scaled(model: nn.Module, *clips: Callable[[], object], **options: Any) -> Report:
+    """Clip before a scaler divides, then after."""
+    optimizer = adam(model)
+    scaler = torch.amp.GradScaler("cpu", init_scale=65536.0, enabled=options.pop("enabled", True))
+    before, after = clips
+    with watch(model, optimizer, **options) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            loss = step.tap(mean_loss(model, batch), targets=n)
+            scaler.scale(loss * n / N).backward()
+        before()
+        scaler.unscale_(optimizer)
+        after()
+        scaler.step(optimizer)
+        scaler.update()
+    return step.report()
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("bound", "options", "ok"),
+    [
+        (1.0, {}, False),
+        (1.0, {"enabled": False}, True),
+        (1e9, {}, True),  # it does not bite, and would not without the scale
+        (6553.6, {}, None),  # the bound may be scaled, too
+    ],
+)
+def test_a_clip_of_scaled_gradients_is_named_where_it_matters(
+    model: nn.Module, bound: float, options: Any, ok: object
+) -> None:
+    report = scaled(model, lambda: clip_grad_norm_(model.parameters(), bound), nothing, **options)
+    assert report.ok is ok
+    assert ("while still scaled by 2^16" in report.claim) is (ok is not True)
+    assert ok or report.questions == ()
+    if ok is False:
+        assert report.factor == 2.0**-16
+
+
+def test_a_clip_of_scaled_gradients_is_noted_beside_another_mistake(model: nn.Module) -> None:
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            (step.tap(mean_loss(model, batch), targets=n) * 1024 / len(COUNTS)).backward()
+        clip_grad_norm_(model.parameters(), 0.1)
+        for weight in model.parameters():
+            assert weight.grad is not None
+            weight.grad /= 1024
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == "mean-of-means"
+    assert any("while still scaled by 2^10" in note for note in report.notes)
+
+
+def test_a_declared_clip_is_told_from_the_loss_scale(model: nn.Module) -> None:
+    report = scaled(model, nothing, by_hand(model), clipped=True)
+    assert report.ok is True
+    assert "The gradient was clipped, × 0.14; the averaging is judged without that." in report.notes
+
+
 def test_without_its_path_a_gradients_fate_is_unknown_and_said_to_be(model: nn.Module) -> None:
     report = clipped(model, model.zero_grad, path=False)
     assert report.ok is True
@@ -632,6 +696,60 @@ def test_what_is_done_between_many_passes_is_found_in_coarse_arithmetic_too(
             meddle(model, k)
         optimizer.step()
     assert step.report().verdict.value == verdict
+
+
+def shrink_one(model: nn.Module, k: int) -> None:
+    """Multiply what the pass in the middle added by 0.85."""
+    for weight in model.parameters():
+        if k == MANY // 2 - 1:
+            weight.kept = weight.grad.clone()
+        elif k == MANY // 2:
+            weight.grad.copy_(weight.kept + 0.85 * (weight.grad - weight.kept))
+
+
+def shrink_layer(model: Any, k: int) -> None:
+    if k == MANY // 2:
+        model[0].weight.grad *= 0.9
+
+
+def clip_each(model: nn.Module, _: int) -> None:
+    clip_grad_norm_(model.parameters(), 0.02)
+
+
+MANY = 64
+
+
+@pytest.mark.parametrize(
+    ("meddle", "verdict"),
+    [
+        (lambda *_: None, "exact"),
+        (lambda model, _: clip_grad_norm_(model.parameters(), 1e3), "exact"),
+        (shrink_one, "reweighted"),
+        (shrink_layer, "uneven"),
+        (clip_each, "reweighted"),
+    ],
+    ids=["none", "no clip", "one", "layer", "clips"],
+)
+def test_rounding_in_bfloat16_hides_less_than_it_seems(
+    meddle: Callable[[nn.Module, int], object], verdict: str
+) -> None:
+    torch.manual_seed(0)
+    layers = nn.Linear(20, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 5)
+    model = nn.Sequential(*layers).bfloat16()
+    optimizer = torch.optim.SGD(model.parameters())
+    counts = [5 + 3 * (k % 5) for k in range(MANY)]
+    with watch(model, optimizer) as step:
+        for k, n in enumerate(counts):
+            outputs = model(torch.randn(n, 20, dtype=torch.bfloat16)).float()
+            loss = nn.functional.cross_entropy(outputs, torch.randint(5, (n,)))
+            (step.tap(loss, targets=n) * n / sum(counts)).backward()
+            with torch.no_grad():
+                meddle(model, k)
+        optimizer.step()
+    report = step.report()
+    assert report.verdict.value == verdict
+    if report.ok:
+        assert any("Rounding in the gradients' own type would hide" in n for n in report.notes)
 
 
 @pytest.mark.parametrize("shape", [(7,), (300, 4), (4, 300), (200, 150), (20, 3, 3, 3), ()])

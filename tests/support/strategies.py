@@ -1,5 +1,6 @@
 """Hypothesis strategies: a network with a batch and a loss that fit it; and the profile in use."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,7 +36,7 @@ settings.register_profile(
     "engine",
     derandomize=True,
     deadline=None,
-    max_examples=60,
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "60")),  # `make quick` asks for fewer
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("engine")

@@ -4,6 +4,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 #: Where a change is made, and the text before and after it.
 Altered = tuple[str, str, str]
@@ -11,10 +12,7 @@ Altered = tuple[str, str, str]
 
 def listed(survivors: Path, kind: str) -> set[Altered]:
     """Return what the file lists; a list that lacks a reason is an error."""
-    entries = tomllib.loads(survivors.read_text(encoding="utf-8")).get(kind, [])
-    for entry in entries:
-        if not entry.get("reason"):
-            raise ValueError(f"{survivors.name} must give a reason for {entry}")
+    entries = _entries(survivors, kind)
     return {(one["place"], one["before"], after) for one in entries for after in one["after"]}
 
 
@@ -23,11 +21,16 @@ def listed_operators(survivors: Path) -> Counter[tuple[str, str]]:
 
     Such an entry outlives an edit of the line: it names the function, and what was changed in it.
     """
-    entries = tomllib.loads(survivors.read_text(encoding="utf-8")).get("code", [])
+    entries = _entries(survivors, "code")
+    return Counter((entry["place"], change) for entry in entries for change in entry["changes"])
+
+
+def _entries(survivors: Path, kind: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = tomllib.loads(survivors.read_text("utf-8")).get(kind, [])
     for entry in entries:
         if not entry.get("reason"):
             raise ValueError(f"{survivors.name} must give a reason for {entry}")
-    return Counter((entry["place"], change) for entry in entries for change in entry["changes"])
+    return entries
 
 
 def faults(

@@ -1,6 +1,6 @@
 /* Chord: the mean of two slopes lies on the chord, the slope at their mean on the curve. */
 
-import { Figure, REACH, clamp, fixed, general, mean, round } from "./figure.js";
+import { Figure, REACH, clamp, fixed, general, mean, offset, round } from "./figure.js";
 
 const sigmoid = x => 1 / (1 + Math.exp(-x));
 const SLOPES = {
@@ -59,9 +59,10 @@ class Chord extends Figure {
 
   drawWhole(left, right, name) {
     const { whole } = this, top = this.given.tops[name], y = slope => whole.y(slope * whole.high / top);
+    /** @returns {[number, number]} */
     const at = x => [whole.x(x), y(this.slope(x))];
     this.write("heading", this.given.names[name]);
-    ["0", "0.1", "0.2"].forEach((tick, i) => this.write(`tick-${i}`, general(tick * top / whole.high)));
+    [0, 0.1, 0.2].forEach((tick, i) => this.write(`tick-${i}`, general(tick * top / whole.high)));
     this.line("whole-curve", places(whole.left, whole.right, 121).map(at));
     this.line("whole-chord", [at(left), at(right)]);
     // Inputs close together are taken hold of from outside.
@@ -92,8 +93,8 @@ class Chord extends Figure {
     const curve = places(left + near.left * width, left + near.right * width, 61);
     this.line("near-curve", curve.map(x => [near.x((x - left) / width), lens(this.slope(x))]));
     this.line("near-chord", [0, 1].map(t => [near.x(t), lens(at(t))]));
-    const dots = this.part("near-chord").querySelectorAll("use");
-    dots.forEach((dot, t) => dot.setAttribute("y", lens(at(t))));
+    const dots = this.piece("near-chord").querySelectorAll("use");
+    dots.forEach((dot, t) => dot.setAttribute("y", String(lens(at(t)))));
     this.put("mean", near.x(0.5), lens(this.mean));
     this.put("at-mean", near.x(0.5), lens(this.atMean));
     this.drawGap(near.x(0.5), lens(this.mean), lens(this.atMean));
@@ -114,7 +115,7 @@ class Chord extends Figure {
     this.line("at-mean-level", [[x, atMeanY], [asideX, atMeanY]]);
     this.write("gap-text", `gap ${fixed(this.gap, 4)}`);
     this.put("gap-text", asideX, middle);
-    this.beside(this.text("gap-text"), asideX, middle, this.text("gap-text").off, side);
+    this.beside(this.text("gap-text"), asideX, middle, offset(this.text("gap-text")), side);
     this.write("mean-value", fixed(this.mean, 4));
     this.write("at-mean-value", fixed(this.atMean, 4));
     for (const line of ["name", "value"]) {
@@ -122,7 +123,7 @@ class Chord extends Figure {
       this.put(ids[0], x, atMeanY);
       this.put(ids[1], x, meanY);
       // As drawn the slope at the mean is the upper one.
-      const [above, below] = this.gap > 0 ? [mean.off, atMean.off] : [atMean.off, mean.off];
+      const [above, below] = this.gap > 0 ? [offset(mean), offset(atMean)] : [offset(atMean), offset(mean)];
       this.beside(atMean, x, atMeanY, above, side);
       this.beside(mean, x, meanY, below, side);
     }

@@ -1,37 +1,6 @@
 /* Circle: an angle moves six targets; no average changes, the first weight's gradient moves. */
 
-import { Figure, clamp, fixed, mean, round } from "./figure.js";
-
-const sigmoid = x => 1 / (1 + Math.exp(-x));
-const dot = (u, v) => u.reduce((sum, value, i) => sum + value * v[i], 0);
-const cross = ([a, b, c], [d, e, f]) => [b * f - c * e, c * d - a * f, a * e - b * d];
-const times = (u, v) => u.map((value, i) => value * v[i]);
-
-/** Return the six examples at an angle: inputs, outputs, targets. */
-function examples(angle, { t, D, c, R }) {
-  const o = t.map(t => 2 * sigmoid(t) - 1);
-  const e1 = [o[1], -o[0], 0].map(part => part / Math.hypot(o[0], o[1]));
-  const e2 = cross(o, e1).map(part => part / Math.hypot(...o));
-  const u = o.map((part, i) =>
-    3 * c * part / dot(o, o) + R * (Math.cos(angle) * e1[i] + Math.sin(angle) * e2[i]));
-  const x = [...t.map(t => -t), ...t], output = x.map(sigmoid);
-  const delta = [...u.map(u => D - u), ...u.map(u => D + u)];
-  return { x, output, target: output.map((output, i) => output - delta[i] / 2) };
-}
-
-/** Backprop through the net with weights 1, row by row, and by averages. */
-function gradients({ x, output, target }) {
-  const slope = output.map(a => a * (1 - a));
-  const delta = output.map((output, i) => 2 * (output - target[i])), inner = times(delta, slope);
-  const averages = [
-    mean(delta.map(delta => delta * delta / 4)), mean(x), mean(output), mean(slope),
-    mean(delta), mean(inner), mean(times(delta, output)),
-  ];
-  const atMean = sigmoid(mean(x));
-  return {
-    averages, true: mean(times(inner, x)), averaged: mean(delta) * atMean * (1 - atMean) * mean(x),
-  };
-}
+import { Figure, clamp, fixed, round } from "./figure.js";
 
 class Circle extends Figure {
   build() {
@@ -49,21 +18,21 @@ class Circle extends Figure {
   }
 
   draw() {
-    const [degrees] = this.state;
-    const found = examples(degrees * Math.PI / 180, this.given);
-    this.found = gradients(found);
-    this.drawTargets(found);
+    const [degrees] = this.state, { averages, averaged, true: right } = this.given;
+    this.found = { averages: averages[degrees], averaged: averaged[degrees], true: right[degrees] };
+    this.drawTargets(degrees);
     const turn = this.moving.x(degrees) - this.moving.x(Number(this.start[0]));
     this.drawAverages(turn);
     this.drawGradients(degrees, turn);
     this.say(this.angle, `${degrees} degrees`, degrees, 0, 360);
   }
 
-  drawTargets({ x, output, target }) {
-    target.forEach((y, i) => {
-      const across = this.targets.x(x[i]), down = this.targets.y(y);
-      this.put(`target-${i}`, across, down);
-      this.line(`error-${i}`, [[across, this.targets.y(output[i])], [across, down]]);
+  drawTargets(degrees) {
+    const { inputs, outputs, targets } = this.given;
+    targets[degrees].forEach((target, i) => {
+      const x = this.targets.x(inputs[i]), [from, to] = [outputs[i], target].map(this.targets.y);
+      this.put(`target-${i}`, x, to);
+      this.line(`error-${i}`, [[x, from], [x, to]]);
     });
   }
 

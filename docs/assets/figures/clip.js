@@ -76,6 +76,7 @@ class Clip extends Figure {
     for (const [id, points] of Object.entries(all)) this.line(id, points.map(point => this.at(point)));
   }
 
+  /** @param {number[]} point @returns {[number, number]} */
   at([x, y]) {
     return [this.plane.x(x), this.plane.y(y)];
   }

@@ -53,7 +53,7 @@ class Covariance extends Figure {
     const { plane } = this, [left, right] = [at.x, x].map(plane.x), [low, high] = [at.r, r].map(plane.y);
     for (const id of [`area-${i}`, `shade-${i}`])
       this.line(id, [[left, low], [right, low], [right, high], [left, high], [left, low]]);
-    this.part(`shade-${i}`).querySelector("path").style.fill = area > 0 ? "var(--gx-gap)" : "none";
+    this.piece(`shade-${i}`).querySelector("path").style.fill = area > 0 ? "var(--gx-gap)" : "none";
     this.put(`point-${i}`, right, high);
     this.points[i].put(right, high);
     const place = `x = ${general(x)}, r = ${general(r)}, area ${two(area)}`;
@@ -64,11 +64,8 @@ class Covariance extends Figure {
   drawSum(name, parts, sign) {
     let end = 0;
     parts.forEach((part, i) => {
-      const bar = this.part(`${name}-${i}`).querySelector("path");
-      bar.rows ??= bar.getBBox();
-      const { y, height } = bar.rows, left = this.areas.x(end);
+      this.bar(`${name}-${i}`, this.areas.x(end), this.areas.x(end + part));
       end += part;
-      bar.setAttribute("d", `M${left} ${y}H${this.areas.x(end)}V${y + height}H${left}Z`);
     });
     this.write(`${name}-sum`, signed(sign * end));
   }

@@ -1,6 +1,6 @@
 /* Cut: a boundary moves through 100 targets; the right mean stands, the mean of means moves. */
 
-import { Figure, clamp, fixed, general, mean, round } from "./figure.js";
+import { Figure, clamp, fixed, general, mean, offset, round } from "./figure.js";
 
 class Cut extends Figure {
   build() {
@@ -40,7 +40,7 @@ class Cut extends Figure {
     this.put("knob", x, y);
     this.hold.put(x, y);
     this.put("cut-text", x, y);
-    this.beside(text, x, y, text.off, boundary > 80 ? -1 : 1);
+    this.beside(text, x, y, offset(text), boundary > 80 ? -1 : 1);
   }
 
   drawPart(count, i) {
@@ -49,7 +49,7 @@ class Cut extends Figure {
     this.write(`part-${i}`, `${targets}, mean loss ${general(round(this.means[i], 2))}`);
     this.put(`right-${i}-text`, x, 0);
     this.write(`right-${i}-text`, `right ${general(weight)}`);
-    const path = this.part(`right-${i}`).querySelector("path");
+    const path = this.piece(`right-${i}`).querySelector("path");
     const y = path.getBBox().y; // it lies level
     this.line(`right-${i}`, [[this.weights.x(0), y], [x, y]]);
   }

@@ -1,49 +1,8 @@
 /* Ledger: the inputs draw together; one weight's waterfall follows, and its gap closes. */
 
-import { Figure, clamp, fixed, general, mean, round } from "./figure.js";
+import { Figure, clamp, fixed, general, offset, round } from "./figure.js";
 
 const sum = values => values.reduce((total, value) => total + value, 0);
-const times = (u, v) => u.map((value, i) => value * v[i]);
-const minus = (u, v) => u.map((value, i) => value - v[i]);
-const forth = (W, a, b) => W.map((row, i) => sum(times(row, a)) + b[i]);
-const back = (delta, W) => W[0].map((_, j) => sum(W.map((row, i) => delta[i] * row[j])));
-const slopes = z => z.map(z => 1 - Math.tanh(z) ** 2);
-const means = rows => rows[0].map((_, j) => mean(rows.map(row => row[j])));
-const covariances = (us, vs) => {
-  const [u, v] = [means(us), means(vs)];
-  return means(us.map((row, i) => times(minus(row, u), minus(vs[i], v))));
-};
-
-/** Backprop one example through two tanh layers: z, slopes, what comes from above, deltas. */
-function backprop(x, y, { weights: [W1, W2, W3], biases: [b1, b2, b3] }) {
-  const z1 = forth(W1, [x], b1), z2 = forth(W2, z1.map(Math.tanh), b2);
-  const output = [2 * (forth(W3, z2.map(Math.tanh), b3)[0] - y)], u2 = back(output, W3);
-  const s1 = slopes(z1), s2 = slopes(z2), u1 = back(times(u2, s2), W2);
-  return { x: [x], z1, z2, s1, s2, u1, u2, output, delta: times(u1, s1) };
-}
-
-/** Return one weight's gradient from averages, the terms of its gap, and its true gradient. */
-function books(spread, given) {
-  const { t, y, center, unit, weights: [, W2, W3] } = given;
-  const traces = t.map((t, i) => backprop(center + spread * t, y[i], given));
-  const all = name => traces.map(trace => trace[name]), average = name => means(all(name));
-  const flat1 = slopes(average("z1")), flat2 = slopes(average("z2"));
-  const above2 = back(average("output"), W3), above1 = back(times(above2, flat2), W2);
-  const down = errors => times(back(errors, W2), average("s1"));
-  const onWeight = errors => errors[unit] * average("x")[0];
-  return {
-    averaged: onWeight(times(above1, flat1)),
-    terms: [
-      covariances(all("delta").map(delta => [delta[unit]]), all("x"))[0],
-      onWeight(down(covariances(all("u2"), all("s2")))),
-      onWeight(down(times(above2, minus(average("s2"), flat2)))),
-      onWeight(covariances(all("u1"), all("s1"))),
-      onWeight(times(above1, minus(average("s1"), flat1))),
-    ],
-    true: mean(traces.map(({ x, delta }) => delta[unit] * x[0])),
-  };
-}
-
 const BARS = ["averaged", "covariance", "gate-2", "curvature-2", "gate-1", "curvature-1", "true"];
 const withSign = value => (value.toFixed(3) > 0 ? "+" : "") + fixed(value, 3);
 
@@ -63,8 +22,9 @@ class Ledger extends Figure {
   }
 
   draw() {
-    const [spread] = this.state, found = books(spread, this.given);
-    this.found = { ...found, gap: found.true - found.averaged, sum: sum(found.terms) };
+    const [spread] = this.state, numbers = this.given.numbers[Math.round(100 * spread)];
+    const averaged = numbers[0], terms = numbers.slice(1, -1), right = numbers.at(-1);
+    this.found = { averaged, terms, true: right, gap: right - averaged, sum: sum(terms) };
     this.drawWaterfall(this.found);
     this.drawHere(spread, this.found);
     const [total, gap] = [this.found.sum, this.found.gap].map(withSign);
@@ -87,11 +47,7 @@ class Ledger extends Figure {
 
   /** Filled is positive, hollow is negative. */
   drawBar(row, start, end) {
-    const bar = this.part(BARS[row]).querySelector("path");
-    const [left, right] = [start, end].map(this.waterfall.x);
-    bar.rows ??= bar.getBBox();
-    const { y, height } = bar.rows;
-    bar.setAttribute("d", `M${left} ${y}H${right}V${y + height}H${left}Z`);
+    const bar = this.bar(BARS[row], this.waterfall.x(start), this.waterfall.x(end));
     bar.style.fill = end > start ? bar.style.stroke : "var(--gx-paper)";
   }
 
@@ -103,7 +59,7 @@ class Ledger extends Figure {
     this.put("here-true", x, rightY);
     this.hold.put(x, rightY);
     this.put("gap-text", x, middle);
-    this.beside(text, x, middle, text.off, spread > 1.2 ? -1 : 1);
+    this.beside(text, x, middle, offset(text), spread > 1.2 ? -1 : 1);
     // The word stands where there is a gap to see.
     this.write("gap-text", Math.abs(rightY - averagedY) > 18 ? "gap" : "");
   }

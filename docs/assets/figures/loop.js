@@ -41,7 +41,7 @@ class Loop extends Figure {
     this.shown = this.ratios(counts, ...choices);
     this.scaled = Math.max(2, ...this.shown);
     counts.forEach((count, i) => this.drawRow(i, count, choices[1] !== "one"));
-    const right = this.weights.x(1 / this.scaled), path = this.part("right").querySelector("path");
+    const right = this.weights.x(1 / this.scaled), path = this.piece("right").querySelector("path");
     const { y, height } = path.getBBox();
     this.line("right", [[right, y], [right, y + height]]);
     this.put("right-text", right, 0);
@@ -61,7 +61,7 @@ class Loop extends Figure {
   }
 
   drawVerdict(counts, choices) {
-    const [a, b, c, d] = counts, pattern = (a === b && c === d) + 2 * (a + b === c + d);
+    const [a, b, c, d] = counts, pattern = Number(a === b && c === d) + 2 * Number(a + b === c + d);
     const [title, toDo] = this.given.said[this.given.table[choices.join()][pattern]];
     const factor = mean(counts.map((n, i) => n * this.shown[i])) / mean(counts);
     const wrong = title !== "exact";

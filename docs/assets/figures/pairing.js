@@ -8,7 +8,7 @@ class Pairing extends Figure {
     this.gauge = this.scale("traded-gauge");
     this.seen = new Set();
     this.trail = element("g", { class: "gx-trail" });
-    this.part("traded-averaged").before(this.trail);
+    this.piece("traded-averaged").before(this.trail);
     this.handles = [];
     this.start.map(Number).forEach((error, place) => {
       const parts = ["error", "dot", "text"].map(part => `traded-${part}-${place}`);

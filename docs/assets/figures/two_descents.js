@@ -57,15 +57,16 @@ class TwoDescents extends Figure {
   drawPath(name, path) {
     const points = path.map(point => this.at(point)), [m, b] = path.at(-1), { lines } = this;
     this.line(`${name}-path`, points);
-    this.part(`${name}-steps`).querySelectorAll("use").forEach((step, i) => {
+    this.piece(`${name}-steps`).querySelectorAll("use").forEach((step, i) => {
       step.setAttribute("x", points[i][0]);
       step.setAttribute("y", points[i][1]);
     });
-    this.put(`${name}-end`, ...points.at(-1));
+    this.put(`${name}-end`, ...this.at([m, b]));
     this.line(`${name}-line`, [lines.left, lines.right].map(x => [lines.x(x), lines.y(m * x + b)]));
     this.write(`${name}-loss`, `${name}, J = ${fixed(this.loss(path.at(-1)), 3)}`);
   }
 
+  /** @param {number[]} point @returns {[number, number]} */
   at([m, b]) {
     return [this.plane.x(m), this.plane.y(b)];
   }

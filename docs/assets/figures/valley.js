@@ -1,6 +1,6 @@
 /* Valley: a level moves; the loss meets it twice, with opposite slopes. */
 
-import { Figure, clamp, general, mean, round } from "./figure.js";
+import { Figure, clamp, general, mean, offset, round } from "./figure.js";
 
 const SIDES = { left: -1, right: 1 };
 
@@ -54,12 +54,13 @@ class Valley extends Figure {
     this.put(`${name}-point`, x, y);
     // Where the valley is narrow, both texts stand outside, the slope below the curve.
     const outward = level < wide ? side : -side;
-    for (const [id, height] of [[`${name}-slope`, y], [`${name}-theta`, axis]]) {
+    for (const part of ["slope", "theta"]) {
+      const id = `${name}-${part}`, height = part === "slope" ? y : axis;
       this.put(id, x, height);
-      const text = this.text(id), [across, down] = text.off;
+      const text = this.text(id), [across, down] = offset(text);
       this.beside(text, x, height, [Math.abs(across), down], outward);
     }
-    if (level < wide) this.text(`${name}-slope`).setAttribute("y", y + 12);
+    if (level < wide) this.text(`${name}-slope`).setAttribute("y", String(y + 12));
     if (level >= high) this.text(`${name}-slope`).setAttribute("y", this.text("level-text").getAttribute("y"));
     this.write(`${name}-slope`, `slope ${general(round(slope, 2))}`);
     this.write(`${name}-theta`, `θ = ${general(round(theta, 3))}`);

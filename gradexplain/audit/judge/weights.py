@@ -56,7 +56,7 @@ class Weights:
 
     def unread(self, expected: Vector) -> npt.NDArray[np.bool_]:
         """Return which weights are uncertain by a quarter of what they should be, or more."""
-        should = np.where(expected > 0, expected, 1 / len(expected))
+        should = np.where(expected > 0, expected, 1 / max(len(expected), 1))
         return self.absolute >= self.level * should / 4
 
     def deviation(self, expected: Vector) -> float:

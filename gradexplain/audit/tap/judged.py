@@ -1,5 +1,6 @@
 """From what taps read to a report: the way of the gradients, the parts' weights, the finding."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ from gradexplain.audit.tell.report import Report, report_of
 from gradexplain.audit.tell.sentences import digits
 from gradexplain.audit.tell.text import Part
 
+_LITTLE = 0.1  # a factor of one pass that is off by less is not worth a note where it is hidden
+_USUAL = 1e-3  # a smaller bound of a gradient's norm is none that was meant
 _ROUNDED = 1e-6  # what rounding in float32 may change of a weight
 
 
@@ -50,20 +53,35 @@ def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool
     ways = ways_of(everyone, clipped=clipped)
     found = [_of_way(everyone, way, expect, several=len(ways) > 1) for way in ways]
     concerned = [one for one in found if one is not None]
+    if not concerned:  # nothing came back to any loss, so no optimizer has one of its own
+        concerned = [_judged(everyone, way, _rows(everyone, way), expect) for way in ways]
     return _report(everyone, concerned)
 
 
 def _of_way(everyone: Sequence[Seen], way: Way, expect: object, *, several: bool) -> Judged | None:
     """Judge what one optimizer was handed; None if no tapped loss was meant for it."""
-    rows = rows_of([one.taps for one in everyone], way.factors, way.unsure)
+    rows = _rows(everyone, way)
     terms = {row.term for row in rows if row.value != 0 or row.unread}
     if several:
         reached = {row.term for row in rows if row.back}
         rows = tuple(row for row in rows if row.term in (terms or reached))
-    if not rows:
-        return None
+    return _judged(everyone, way, rows, expect) if rows else None
+
+
+def _rows(everyone: Sequence[Seen], way: Way) -> tuple[Row, ...]:
+    return rows_of([one.taps for one in everyone], way.factors, way.unsure)
+
+
+def _judged(everyone: Sequence[Seen], way: Way, rows: tuple[Row, ...], expect: object) -> Judged:
     case = case_of(rows, expect, way.relative)
     return Judged(way, rows, case, _found(everyone, way, rows, case, expect))
+
+
+def _decided(case: Case) -> Finding:
+    """Return what the weights say; without any target there is nothing to weigh."""
+    if not len(case.expected):
+        return Finding(Verdict.AMBIGUOUS, note("no targets"))
+    return decide(case)
 
 
 def _found(
@@ -74,7 +92,7 @@ def _found(
     blind = _blind(everyone, way)
     if blind is not None:
         return blind.with_notes(_at_the_losses(everyone, way, expect), *notes)
-    said = decide(case)
+    said = _decided(case)
     if way.disagreeing:
         where = note("workers differ in", first=way.disagreeing[0], differ=len(way.disagreeing))
         claim = note("workers disagree")
@@ -82,7 +100,30 @@ def _found(
     if way.strays:
         return _uneven(everyone, way, said, expect).with_notes(*notes)
     found = _unsure(everyone, rows, said, expect) or _inside(rows, said) or said
-    return (_doubtful(everyone, way, rows, found) or found).with_notes(*notes)
+    found = _doubtful(everyone, way, rows, found) or found
+    return _beside(found, _scaled(way)).with_notes(*notes)
+
+
+def _scaled(way: Way) -> Finding | None:
+    """Return what is wrong with a clip of gradients that were still scaled."""
+    if way.clipped_scaled is None:
+        return None
+    scale, factor = way.clipped_scaled.scale, way.clipped_scaled.factor
+    power = math.log2(scale)
+    whole = round(power) if abs(power - round(power)) < 1e-4 and abs(power) > 1.5 else None
+    shown = digits(scale) if whole is None else f"2^{whole}"
+    if way.clipped_scaled.bound >= _USUAL * scale:
+        claim = note("clipped scaled, bound too", scale=shown, bound=way.clipped_scaled.bound)
+        return Finding(Verdict.AMBIGUOUS, claim)
+    return Finding(Verdict.RESCALED, note("clipped scaled", scale=shown), factor)
+
+
+def _beside(found: Finding, other: Finding | None) -> Finding:
+    """Return the worse of two findings, with the claim of the other as a note."""
+    if other is None:
+        return found
+    worse, less = (found, other) if found.ok is False else (other, found)
+    return worse.with_notes(*less.notes) if less.ok else worse.with_notes(less.claim, *less.notes)
 
 
 def _inside(rows: Sequence[Row], said: Finding) -> Finding | None:
@@ -129,6 +170,7 @@ def _doubtful(
     plain = said.verdict in {Verdict.RESCALED, Verdict.REWEIGHTED}
     cases = (
         ("several", True, note("doubtful several")),
+        ("passes", True, note("doubtful passes")),
         ("targets", plain or masked, note("doubtful targets")),
         ("inside", (plain and uneven) or masked, note("doubtful inside")),
     )
@@ -191,7 +233,7 @@ def _uneven(everyone: Sequence[Seen], way: Way, said: Finding, expect: object) -
         else:
             factors = dict(zip(way.factors, stray.factors.tolist(), strict=True))
             rows = rows_of([one.taps for one in everyone], factors, way.unsure)
-            lines.append((label, decide(case_of(rows, expect, way.relative))))
+            lines.append((label, _decided(case_of(rows, expect, way.relative))))
     return Finding(Verdict.UNEVEN, note("uneven way"), parameters=tuple(lines))
 
 
@@ -199,7 +241,7 @@ def _at_the_losses(everyone: Sequence[Seen], way: Way, expect: object) -> Note:
     """Add what only the losses say, where something else decides."""
     plain = dict.fromkeys(way.factors, 1 / len(everyone))
     rows = rows_of([one.taps for one in everyone], plain, dict.fromkeys(way.factors, 0.0))
-    return note("at the losses", claim=decide(case_of(rows, expect, 0.0)).claim)
+    return note("at the losses", claim=_decided(case_of(rows, expect, 0.0)).claim)
 
 
 def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[Note]:
@@ -218,6 +260,8 @@ def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[
     empty = sum(row.count == 0 for row in rows)
     if empty:
         yield note("empty", batches=empty)
+    if way.hidden > _LITTLE:
+        yield note("rounding hides", share=way.hidden)
     if way.coarse:
         yield note("coarse way", share=way.remainder)
     beside = {
@@ -265,7 +309,7 @@ def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
         report,
         parts=tuple(_as_read(report.parts, worst.rows)),
         to_do=_to_do(found, report.to_do),
-        questions=TAPPED_QUESTIONS.get(found.verdict, report.questions),
+        questions=_questions(found, report.questions),
     )
     if worst.way.disagreeing:
         weights = tuple(
@@ -294,6 +338,13 @@ def _to_do(found: Finding, usual: str) -> str:
     if found.ok and any(each.kind == "untapped path" for each in found.notes):
         return TO_DO_FOR["untapped path"]
     return TO_DO_FOR.get(found.claim.kind, TAPPED_TO_DO.get(found.verdict, usual))
+
+
+def _questions(found: Finding, usual: tuple[str, ...]) -> tuple[str, ...]:
+    """Ask what the verdict leaves open, if its claim does not say it already."""
+    if found.claim.kind == "clipped scaled":
+        return ()
+    return TAPPED_QUESTIONS.get(found.verdict, usual)
 
 
 def _label(one: Judged) -> str:
@@ -325,6 +376,6 @@ def _details(one: Judged, workers: int) -> Iterator[str]:
     else:
         shown = ", ".join(f"× {digits(c)}" for c in factors[:8]) + (", …" if factors[8:] else "")
         yield f"From backward to {way.optimizer}, pass by pass: {shown}."
-    if any(not np.isclose(row.read, row.value, rtol=1e-9) for row in rows):
+    if any(not np.isclose(row.read, row.value, rtol=1e-9, atol=0) for row in rows):
         shown = ", ".join(digits(row.read) for row in rows[:8]) + (", …" if rows[8:] else "")
         yield f"Read at the losses: {shown}."

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradexplain.audit.tap.path import Sketches
-from gradexplain.audit.tap.seen import Seen, Stepped, Tapped
+from gradexplain.audit.tap.seen import Array, Seen, Stepped, Tapped
 
 _SAME = 1e-3  # how far the losses of ranks with the same data may differ, as a share
 
@@ -102,10 +102,17 @@ def _stacked(steps: Sequence[Stepped], main: int, place: Mapping[int, int]) -> S
         names=names,
         sketches=None if obstacle else _beside(names, sketches),
         clips=sum((step.clips for step in steps), ()),
+        bounds=sum((step.bounds for step in steps), ()),
+        lengths=sum((step.lengths for step in steps), ()),
+        left=None if any(step.left is None for step in steps) else _joined(steps),
         cut=sum((named(step.cut, at) for at, step in enumerate(steps)), ()),
         holders=tuple(sorted({place[rank] for rank in steps[main].holders})),
         obstacle=obstacle,
     )
+
+
+def _joined(steps: Sequence[Stepped]) -> Array:
+    return np.concatenate([step.left for step in steps if step.left is not None])
 
 
 def _beside(names: tuple[str, ...], every: Sequence[Sketches]) -> Sketches:

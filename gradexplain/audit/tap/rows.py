@@ -73,7 +73,7 @@ def case_of(rows: Sequence[Row], expect: object, relative: float) -> Case:
     known = all(row.count is not None for row in rows)
     batches = [(row.worker, row.batch) for row in rows]
     split = len(set(batches)) < len(batches)
-    unit = max(*(row.unit for row in rows), relative / 6)
+    unit = max([relative / 6, *(row.unit for row in rows)])
     values = np.array([row.value for row in rows])
     same = np.abs(values - expected) <= 6 * unit * np.abs(expected)  # but for rounding
     read = directly_read(
@@ -104,8 +104,10 @@ def _main(rows: Sequence[Row]) -> str | None:
 def _given(rows: Sequence[Row], expect: object, main: str | None) -> dict[Row, float]:
     """Return the weights that were given, by the rows of the main term.
 
+    Sequences of one tapped loss share its weight, each target alike.
+
     Raises:
-        ValueError: there is no main term, or it has another number of rows.
+        ValueError: there is no main term, or it has another number of tapped losses.
     """
     weights = [float(weight) for weight in expect]  # type: ignore[attr-defined]
     if main is None:
@@ -115,11 +117,21 @@ def _given(rows: Sequence[Row], expect: object, main: str | None) -> dict[Row, f
             f"not {len(weights)} weights: the terms are {terms}"
         )
     own = [row for row in rows if row.term == main]
-    if len(weights) != len(own):
+    taps = list(dict.fromkeys((row.worker, row.batch) for row in own))
+    if len(weights) != len(taps):
         raise ValueError(
-            f"expect must have a weight for each tapped loss, {len(own)}, not {len(weights)}"
+            f"expect must have a weight for each tapped loss, {len(taps)}, not {len(weights)}"
         )
-    return dict(zip(own, weights, strict=True))
+    of_tap = dict(zip(taps, weights, strict=True))
+    return {row: of_tap[row.worker, row.batch] * _share(row, own) for row in own}
+
+
+def _share(row: Row, rows: Sequence[Row]) -> float:
+    """Return the share of its tapped loss that a sequence is: that of the targets."""
+    own = [one for one in rows if (one.worker, one.batch) == (row.worker, row.batch)]
+    if len(own) == 1:
+        return 1.0
+    return (row.count or 0.0) / sum(one.count or 0.0 for one in own)
 
 
 def _expected(rows: Sequence[Row], expect: object, given: Mapping[Row, float]) -> Vector:
@@ -187,7 +199,7 @@ class _Weighed:
         """Yield one part, or one for each sequence."""
         if self.weights.ndim == 0:
             yield self._scalar()
-        elif split:
+        elif split and self.kept.any():
             for w, r, k in zip(self.weights, self.read, self.kept, strict=True):
                 if k.any():
                     yield replace(self._row(w[k], r[k]), beside=bool(np.any(w[~k] != 0)))

@@ -53,6 +53,11 @@ class Stepped:
     sketches: Sketches | None  # without, the way to the optimizer was not watched
     clips: tuple[float, ...] = ()  # the factor of a clip seen after the last pass, by parameter
     cut: tuple[str, ...] = ()  # parameters whose gradients were clipped by value
+    bounds: tuple[float, ...] = ()  # what that clip allowed, by parameter; infinity without one
+    lengths: tuple[float, ...] = ()  # the norm that it saw
+    left: Array | None = None  # the sketches of what it left, (T, m); 0 without a clip
+    between: tuple[float, ...] = ()  # the factor of clips of everything after each pass
+    scale: float = 1.0  # by which a loss scaler divided the gradients
     holders: tuple[int, ...] = ()  # workers whose shards make the whole; none if each has it
     obstacle: str = ""  # why the way to the optimizer was not watched
 

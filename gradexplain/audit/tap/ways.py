@@ -15,6 +15,15 @@ COARSE = 2.0**-8
 _SAME = 1e-5  # how far the gradients of two workers may differ, as a share
 
 
+@dataclass(frozen=True)
+class Scaled:
+    """A clip of gradients that were still scaled: by how much, and what that makes of the step."""
+
+    scale: float
+    factor: float  # the clip's factor, over that of a clip without the scale
+    bound: float  # that was meant for the gradient, or for its multiple
+
+
 @dataclass(frozen=True, eq=False)
 class Way:
     """By which factor each pass of each worker reached an optimizer, and what else happened."""
@@ -29,9 +38,11 @@ class Way:
     tolerance: float = 1.0
     strays: tuple[Stray, ...] = ()
     clips: tuple[float, ...] = ()  # divided out
+    clipped_scaled: "Scaled | None" = None
     clipped_early: float = 0.0  # the smallest clip of a worker's own gradient before the average
     cut: tuple[str, ...] = ()
     finite: bool = True
+    hidden: float = 0.0  # by which share one pass's factor could be off, and rounding would hide it
     disagreeing: tuple[str, ...] = ()  # parameters whose gradients differ between the workers
     each: tuple[Factors, ...] = ()  # where workers disagree: the factors of each
 
@@ -92,10 +103,13 @@ def _way(steps: Sequence[Stepped], *, clipped: bool) -> Way:
     whole = np.array([name not in way.cut for name in tables[0].names])
     guesses = (1 / workers, 1.0)[: min(workers, 2)]
     coarse = COARSE if workers > 1 else 0.0  # nothing is sent anywhere by one
+    between = steps[0].between if workers == 1 else ()
     turns = [turn for step in steps for turn in range(len(step.passes))]
 
     def routed(tables: Sequence[Sketches]) -> list[Route]:
-        return [route(one.only(whole), guesses, coarse, turns) for one in tables if whole.any()]
+        return [
+            route(one.only(whole), guesses, coarse, turns, between) for one in tables if whole.any()
+        ]
 
     differing = _differing(tables)
     if not differing:
@@ -114,7 +128,9 @@ def _way(steps: Sequence[Stepped], *, clipped: bool) -> Way:
         each = tuple(dict(zip(keys, one.factors.tolist(), strict=True)) for one in routes)
         way = replace(way, each=each)
     way = _with(way, keys, routes[0])
-    return _declared(way, workers) if clipped else way
+    if clipped:
+        return _declared(way, workers * steps[0].scale)
+    return replace(way, clipped_scaled=_clipped_scaled(steps[0], way.tolerance))
 
 
 def _with(way: Way, keys: Sequence[tuple[int, int]], found: Route) -> Way:
@@ -126,16 +142,17 @@ def _with(way: Way, keys: Sequence[tuple[int, int]], found: Route) -> Way:
         remainder=found.remainder,
         tolerance=found.tolerance,
         strays=found.strays,
+        hidden=found.hidden,
     )
 
 
-def _declared(way: Way, workers: int) -> Way:
-    """Divide a common factor out, which the user says is a clip."""
+def _declared(way: Way, whole: float) -> Way:
+    """Divide a common factor out, which the user says is a clip; `whole` is that without one."""
     values = list(way.factors.values())
-    if len(set(values)) != 1 or not 0 < values[0] * workers < 1:
+    if len(set(values)) != 1 or not 0 < values[0] * whole < 1:
         return way
-    clips = tuple(c * values[0] * workers for c in way.clips or (1.0,))
-    return replace(way, factors=dict.fromkeys(way.factors, 1 / workers), clips=clips)
+    clips = tuple(c * values[0] * whole for c in way.clips or (1.0,))
+    return replace(way, factors=dict.fromkeys(way.factors, 1 / whole), clips=clips)
 
 
 def _table(steps: Sequence[Stepped], worker: int) -> Sketches:
@@ -181,6 +198,31 @@ def _clipped_early(steps: Sequence[Stepped], found: Sequence[Route]) -> float:
     if alike or not found or np.ptp(found[0].factors) <= 1e-4 * np.abs(found[0].factors).max():
         return 0.0
     return min(min(step.clips) for step in steps)
+
+
+def _clipped_scaled(step: Stepped, tolerance: float) -> Scaled | None:
+    """Return the scale that gradients still had when they were clipped, where that matters.
+
+    After the clip they were all divided by it, and nothing else happened to them.
+    """
+    if step.left is None or step.sketches is None:
+        return None
+    handed, left = step.sketches.handed, step.left
+    across, squares = (left * handed).sum(), (left**2).sum()
+    if across <= 0:
+        return None
+    factor = float(across / squares)
+    clipped = left.any(1)
+    off = sizes_of(handed[clipped] - factor * left[clipped])
+    if np.any(off > tolerance * sizes_of(handed[clipped])) or abs(factor - 1) <= tolerance:
+        return None
+    bounds, lengths = np.array(step.bounds)[clipped], np.array(step.lengths)[clipped]
+    room = bounds / np.maximum(lengths, 1e-300)
+    changed = np.minimum(room, 1) / np.minimum(room / factor, 1)
+    most = int(np.argmax(np.abs(np.log(changed))))
+    if abs(changed[most] - 1) <= tolerance:
+        return None
+    return Scaled(1 / factor, float(changed[most]), float(bounds[most]))
 
 
 def _bitten(step: Stepped) -> tuple[float, ...]:

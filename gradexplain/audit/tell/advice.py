@@ -25,15 +25,19 @@ TO_DO_FOR = {
     "scaled before": "Tap each loss where it is computed, before anything divides it.",
     "count belied": "Pass what the loss divides by: labels after the shift, sums of class weights.",
     "doubtful several": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",
+    "doubtful passes": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",
     "doubtful targets": "Tap the loss, with its count: loss = step.tap(loss, targets=...).",
     "doubtful inside": "Tap the weighted mean: loss = step.tap(loss, targets=weights.sum()).",
     "all zero": "Audit a step whose gradients are not zero.",
     "too few numbers": "Audit with fewer parts than parameters, or with more parameters.",
     "arithmetic": "Say which arithmetic was used, with the option named above.",
     "full and arithmetic": "Say which arithmetic was used, with the option named above.",
+    "no targets": "Watch a step whose micro-batches have targets.",
     "untapped pass": "Tap every loss of the step: loss = step.tap(loss, targets=...).",
     "untapped path": "Nothing for the tapped terms; tap the other one to have it judged.",
     "nothing to average": "Divide summed losses by the step's count of targets.",
+    "clipped scaled": "Undo the scale before you clip: scaler.unscale_(optimizer).",
+    "clipped scaled, bound too": "Undo the scale before you clip: scaler.unscale_(optimizer).",
     "cut": "Clip by norm, which keeps the direction.",
     "left over": "Zero the gradients once a step, before its first backward pass.",
     "way lost": "Look for what writes to .grad between the backward passes and the step.",
@@ -134,4 +138,31 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
         "Is the hardware not deterministic? Then pass the arithmetic it uses, such as 'tfloat32'.",
     ),
     Verdict.AMBIGUOUS: (),
+}
+
+#: What to do, and to look for, where reported losses were audited.
+LOSS_TO_DO = {
+    Verdict.RESCALED: "Divide the summed losses once, by the count of all targets.",
+    Verdict.MEAN_OF_MEANS: "Add up summed losses and counts over all parts, then divide.",
+    Verdict.MEAN_OF_GROUP_MEANS: "Add up summed losses and counts over all groups, then divide.",
+    Verdict.DROPPED: "Report all parts: keep the last, short one, and don't overwrite the others.",
+    Verdict.REWEIGHTED: "Pass the counts that the losses divide by: unmasked targets.",
+    Verdict.NOT_A_MEAN: "Average the losses over all targets first, and take exp of that.",
+    Verdict.UNEXPLAINED: "Pass each part's own mean loss, and what is reported for these parts.",
+    Verdict.AMBIGUOUS: "Pass more digits, and several parts whose losses and counts differ.",
+}
+
+LOSS_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
+    Verdict.MEAN_OF_MEANS: (
+        "Does a logger average what each step logs? Give it the count, as batch_size or weight.",
+        "Is every part meant to count the same? Then pass expect='part'.",
+    ),
+    Verdict.MEAN_OF_GROUP_MEANS: (
+        "Are means gathered from workers and averaged? Gather sums and counts.",
+    ),
+    Verdict.DROPPED: ("Does the loader drop the last batch? Then its targets are not evaluated.",),
+    Verdict.REWEIGHTED: (
+        "Is padding counted, or are labels counted before they are shifted?",
+        "Is it a running mean that forgets, such as a smoothed loss?",
+    ),
 }

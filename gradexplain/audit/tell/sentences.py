@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 
 from gradexplain.audit.judge.case import Note, Verdict
-from gradexplain.audit.tell.words import FACTORS, SENTENCES, TITLES, WEIGHTINGS
+from gradexplain.audit.tell.words import FACTORS, REPORTED, SENTENCES, TITLES, WEIGHTINGS
 
 
 def sentence(note: Note, term: str = "") -> str:
@@ -157,6 +157,24 @@ def _as_it_is_read(facts: Mapping[str, object], term: str) -> str:
     return f"Taken as one mean over all of its targets: {sentence(claim, term)}"
 
 
+def _reported(facts: Mapping[str, object], _: str) -> str:
+    name, power = str(facts["weighting"]), str(facts["power"])
+    what = f"{REPORTED[name]}{_times(facts['factor'])}"
+    if name == "expected" and facts["intended"] in {"part", "given"}:
+        what = f"the mean that you expect{_times(facts['factor'])}"
+    if power == "exp of":
+        return f"The reported value is the exponential of {what}: a perplexity."
+    if power == "of exp":
+        end = "but taken of exponentials; a perplexity is the exponential of a mean loss."
+        return f"The reported value is {what}, {end}"
+    return f"The reported value is {what}."
+
+
+def _also_reported(facts: Mapping[str, object], term: str) -> str:
+    claim: Note = facts["claim"]  # type: ignore[assignment]
+    return sentence(claim, term).replace("The reported value is", "It could be")
+
+
 _BUILT: dict[str, Callable[[Mapping[str, object], str], str]] = {
     "exact": _exact,
     "weighs": _weighs,
@@ -169,4 +187,6 @@ _BUILT: dict[str, Callable[[Mapping[str, object], str], str]] = {
     "by counts": _by_counts,
     "at the losses": _at_the_losses,
     "as it is read": _as_it_is_read,
+    "reported": _reported,
+    "also reported": _also_reported,
 }

@@ -30,6 +30,18 @@ WEIGHTINGS = {
     "other": "weighs the parts in another way",
 }
 
+#: Which mean of losses a reported one is.
+REPORTED = {
+    "expected": "the mean over all targets",
+    "alike": "the mean of the parts' means",
+    "groups alike": "the mean of the groups' means",
+    "groups and their parts alike": "the mean of the groups' means of means",
+    "groups rightly, their parts alike": "a mean of means inside each group",
+    "last": "the last part's loss alone",
+    "but the last": "the mean over all targets but the last part's",
+    "alike but the last": "the mean of the parts' means but the last",
+}
+
 INTENDED = {
     "target": "every target alike (count / total)",
     "part": "every part alike, as you asked",
@@ -141,6 +153,9 @@ SENTENCES: dict[str, str] = {
     "taken inside the micro-batch, or a factor differs between its targets.",
     "doubtful several": "A backward pass holds several losses of one kind. Without a tap, parts of "
     "one mean look the same as terms of their own.",
+    "doubtful passes": "The backward passes differ in more than their batch: in the range of their "
+    "targets, in the parameters they train, or two have the same targets. Without a tap, parts of "
+    "one mean look the same as terms of their own.",
     "doubtful targets": "Without a tap, the loss does not show how many targets it is over: it is "
     "a sum, or it is masked or weighted before it is computed.",
     "doubtful inside": "Inside the micro-batches, the targets' weights differ or are all zero. "
@@ -150,6 +165,7 @@ SENTENCES: dict[str, str] = {
     "count belied": "The loss of {parts} itself averages over {saved} targets, but it was tapped "
     "with targets={given}.",
     "beside the mask": "In {parts}, targets that don't count carry a weight.",
+    "no targets": "No micro-batch has a target, so there is no mean to judge.",
     "nothing to average": "Micro-batch {batch} has no targets, and its mean is 0/0. Skip it, or "
     "divide a sum by the step's count.",
     "loss not finite": "The loss of micro-batch {batch} is not finite.",
@@ -170,16 +186,31 @@ SENTENCES: dict[str, str] = {
     "clipped": "The gradient was clipped, × {factor}; the averaging is judged without that.",
     "clipped by groups": "The gradients were clipped by groups, by as much as × {factor}; the "
     "averaging is judged without that.",
+    "clipped scaled": "The gradient was clipped while still scaled by {scale}: the bound held for "
+    "{scale} times the gradient.",
+    "clipped scaled, bound too": "The gradient was clipped while still scaled by {scale}: is the "
+    "bound, {bound}, meant for {scale} times the gradient?",
     "clipped early": "Each worker clipped its own gradient before they were averaged, by as much "
     "as × {factor}: by different factors, so their parts no longer weigh alike.",
     "never back": "No gradient came back to {parts}: no backward pass reached them.",
     "empty": "Micro-batches without targets, left out: {batches}.",
     "only returned": "Tapped losses, left out, whose gradients torch.autograd.grad returned and "
     "nothing added up: {losses}.",
+    "rounding hides": "Rounding in the gradients' own type would hide a factor of one backward "
+    "pass that is off by {share}.",
     "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about what "
     "sending it in half precision leaves.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
     "with the whole batch's gradient, audit_accumulation(..., full=...).",
+    # what reported losses are
+    "one loss": "With one part, it is any mean at all.",
+    "too close": "A mistake would look the same: it would change the reported value by {apart}, "
+    "and the numbers are only known to ± {tolerance}.",
+    "nearly reported": "The reported value is nearly the expected mean, but further from it than "
+    "the digits explain, ± {tolerance}.",
+    "reported inside": "The reported value lies among the losses, but is none of their means that "
+    "loops are known to report.",
+    "reported outside": "The reported value lies outside the losses, so it is no mean of them.",
     # what was done with the input
     "left out": "Not finite, but with a count of 0, so left out: {parts}.",
     "expected factor": "A was divided by the factor it is meant to have, {factor}.",

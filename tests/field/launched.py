@@ -1,0 +1,25 @@
+"""Scripts that two workers run under torchrun."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def two_workers(script: str) -> Any:
+    """Run a script in two processes; return what the first one prints last, as JSON."""
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    found = subprocess.run(
+        [sys.executable, *launch, str(SCRIPTS / script)],
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr[-4000:]
+    return json.loads(found.stdout[found.stdout.index('{"') :])

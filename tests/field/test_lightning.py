@@ -1,0 +1,200 @@
+"""Lightning's `AuditCallback`: steps of `Trainer.fit` are read, and the wrong ones named."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import lightning
+import pytest
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader
+
+from field.launched import two_workers
+from field.tiny import (
+    IGNORED,
+    Batch,
+    language_model,
+    mean_loss,
+    summed_loss,
+    targets_in,
+    token_batches,
+)
+from gradexplain.audit.tell.steps import Steps
+from gradexplain.integrations.lightning import AuditCallback
+
+ACCUMULATE = 4
+LENGTHS = (40, 6, 14, 4, 10, 30, 8, 22)  # two steps of four micro-batches
+
+
+class Module(lightning.LightningModule):
+    """Right: sums over the step's count, with the division by K undone, and DDP's average."""
+
+    def __init__(self, batches: Sequence[Batch], *, right: bool, workers: int = 1) -> None:
+        super().__init__()
+        self.model = language_model()
+        self.right, self.workers = right, workers
+        self.counts = [targets_in(batch) for batch in batches]
+
+    def training_step(self, batch: Batch, at: int) -> torch.Tensor:
+        if not self.right:
+            return mean_loss(self.model, batch)
+        start = at - at % ACCUMULATE
+        total = torch.tensor(sum(self.counts[start : start + ACCUMULATE]))
+        if self.workers > 1:
+            dist.all_reduce(total)
+        return summed_loss(self.model, batch) * ACCUMULATE * self.workers / total
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.parameters())
+
+
+class Manual(Module):
+    """Manual optimization, as in Lightning's guide."""
+
+    def __init__(self, batches: Sequence[Batch], *, right: bool) -> None:
+        super().__init__(batches, right=right)
+        self.automatic_optimization = False
+
+    def training_step(self, batch: Batch, at: int) -> None:
+        loss = super().training_step(batch, at) / ACCUMULATE
+        self.manual_backward(loss)
+        if (at + 1) % ACCUMULATE == 0:
+            optimizer: Any = self.optimizers()
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+class OwnLoss(Module):
+    """A loss that cannot be read without its count, so it is tapped."""
+
+    audit: Any = None
+
+    def training_step(self, batch: Batch, at: int) -> Any:
+        inputs, targets = batch
+        right, kept = self.model(inputs).log_softmax(-1), targets != IGNORED
+        losses = -right.gather(-1, targets.clamp(min=0)[..., None])[..., 0] * kept
+        mean = self.audit.tap(losses.sum() / kept.sum(), targets=kept)
+        start = at - at % ACCUMULATE
+        share = ACCUMULATE * kept.sum() / sum(self.counts[start : start + ACCUMULATE])
+        return {"loss": mean * share if self.right else mean}
+
+
+def fit(module: Module, batches: Sequence[Batch], *callbacks: Any, **options: Any) -> None:
+    loader: Any = DataLoader(list(batches), batch_size=None)
+    with warnings.catch_warnings():
+        # It advises more workers, loggers, and that the number of batches is a multiple.
+        warnings.filterwarnings("ignore", category=UserWarning, module="lightning")
+        warnings.filterwarnings("ignore", message=".*does not have many workers")
+        lightning.Trainer(
+            accelerator="cpu",
+            max_epochs=1,
+            accumulate_grad_batches=ACCUMULATE if module.automatic_optimization else 1,
+            callbacks=list(callbacks),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            **{"devices": 1, **options},
+        ).fit(module, loader)
+
+
+def fitted(
+    lengths: Sequence[int],
+    *,
+    right: bool,
+    workers: int = 1,
+    kind: Any = Module,
+    every: int | None = None,
+    path: bool = True,
+    **options: Any,
+) -> Steps:
+    """Train over micro-batches of these lengths, and return what was found."""
+    batches = token_batches(tuple(lengths))
+    named = {"workers": workers} if workers > 1 else {}
+    module, callback = kind(batches, right=right, **named), AuditCallback(every, path=path)
+    module.audit = callback
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="audit of step")
+        fit(module, batches, callback, devices=workers, **options)
+    return callback.found
+
+
+def kinds(found: Steps) -> dict[str, tuple[int, ...]]:
+    return {one.report.verdict.value: one.steps for one in found.alike}
+
+
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"precision": "bf16-mixed"},
+        {"precision": "bf16-true"},
+        {"gradient_clip_val": 1e-3},
+        {"kind": Manual},
+        {"kind": OwnLoss},
+        {"kind": OwnLoss, "path": False},
+    ],
+    ids=["float32", "bf16-mixed", "bf16-true", "clipped", "manual", "own loss", "without the path"],
+)
+def test_each_step_is_read(options: dict[str, Any], right: bool) -> None:  # noqa: FBT001 - one fact
+    found = fitted(LENGTHS, right=right, every=1, **options)
+    assert kinds(found) == {"exact" if right else "mean-of-means": (1, 2)}, str(found)
+
+
+def test_the_short_window_at_the_epochs_end_is_named() -> None:
+    """Lightning divides the last window by the usual number, too."""
+    found = fitted(LENGTHS[:6], right=False, every=1)
+    assert found.alike[-1].report.claim == "A weighs every part alike, times 0.5."
+    assert found.alike[-1].steps == (2,)
+
+
+def test_only_the_first_step_is_read_if_nothing_is_said() -> None:
+    assert kinds(fitted(LENGTHS, right=False)) == {"mean-of-means": (1,)}
+
+
+def test_it_warns_once_or_raises() -> None:
+    batches = token_batches(LENGTHS)
+    with pytest.warns(UserWarning, match=r"audit of step 1: MEAN OF MEANS: 4 tapped") as seen:
+        fit(Module(batches, right=False), batches, AuditCallback(every=1))
+    assert sum("audit of step" in str(one.message) for one in seen) == 1
+    module = Module(batches, right=False)
+    with pytest.raises(AssertionError, match=r"^MEAN OF MEANS: 4 tapped"):
+        fit(module, batches, AuditCallback(on_wrong="raise"))
+    fit(Module(batches, right=True), batches, AuditCallback(every=1, on_wrong="raise"))
+
+
+def test_nothing_is_left_behind() -> None:
+    batches = token_batches(LENGTHS)
+    module, callback = OwnLoss(batches, right=True), AuditCallback()
+    module.audit = callback
+    backward = torch.autograd.backward
+    for _ in range(2):
+        fit(module, batches, callback)
+        assert callback.found.check().count == 1
+    assert torch.autograd.backward is backward
+    loss = torch.ones(())
+    assert callback.tap(loss, targets=3) is loss
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every": 0}, "every must be at least 1, not 0"),
+        ({"every": 1.5}, "every must be a whole number or None, not 1.5"),
+        ({"on_wrong": "stop"}, 'on_wrong must be "warn" or "raise", not \'stop\''),
+    ],
+)
+def test_what_is_not_allowed_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        AuditCallback(**options)
+
+
+def test_two_workers() -> None:
+    said = two_workers("lightning_two.py")
+    for precision in ("32-true", "bf16-mixed"):
+        assert said[f"{precision} right"][0] == {"exact": [1, 2]}
+        assert said[f"{precision} wrong"][0] == {"mean-of-means": [1, 2]}
+        assert said[f"{precision} wrong"][1].startswith("MEAN OF MEANS in steps 1 to 2, of 2")

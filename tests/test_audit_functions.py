@@ -1,0 +1,195 @@
+"""The audit of functions: right ones pass, wrong ones are named, and nothing is overwritten."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from gradexplain import PerWorker, Update, check_accumulation, sketch
+
+Array = npt.NDArray[np.float64]
+Params = dict[str, Any]
+Batch = tuple[Array, Array]
+COUNTS = [30, 5, 12, 3]
+RNG = np.random.default_rng(0)
+BATCHES: list[Batch] = [(RNG.standard_normal((n, 20)), RNG.standard_normal(n)) for n in COUNTS]
+PARAMS: Params = {"layer": {"w": RNG.standard_normal(20)}, "b": np.zeros(1)}
+
+
+def summed(params: Params, batch: Batch) -> Params:
+    """The gradient of half the summed squared errors."""
+    x, y = batch
+    error = x @ params["layer"]["w"] + params["b"] - y
+    return {"layer": {"w": x.T @ error}, "b": np.array([error.sum()])}
+
+
+def scaled(gradient: Params, factor: float) -> Params:
+    return {"layer": {"w": factor * gradient["layer"]["w"]}, "b": factor * gradient["b"]}
+
+
+def added(gradients: list[Params]) -> Params:
+    return {
+        "layer": {"w": sum(g["layer"]["w"] for g in gradients)},
+        "b": sum(g["b"] for g in gradients),
+    }
+
+
+def mean(params: Params, batch: Batch) -> Params:
+    return scaled(summed(params, batch), 1 / len(batch[1]))
+
+
+def right(params: Params, batches: list[Batch]) -> Params:
+    total = sum(len(y) for _, y in batches)
+    return scaled(added([summed(params, batch) for batch in batches]), 1 / total)
+
+
+def mean_of_means(params: Params, batches: list[Batch]) -> Params:
+    return scaled(added([mean(params, batch) for batch in batches]), 1 / len(batches))
+
+
+def only_the_last(params: Params, batches: list[Batch]) -> Params:
+    return mean(params, batches[-1])
+
+
+def never_divided(params: Params, batches: list[Batch]) -> Params:
+    return added([summed(params, batch) for batch in batches])
+
+
+def whole(params: Params) -> Params:
+    x, y = (np.concatenate(each) for each in zip(*BATCHES, strict=True))
+    return mean(params, (x, y))
+
+
+@pytest.mark.parametrize(
+    ("step", "verdict"),
+    [
+        (right, "exact"),
+        (mean_of_means, "mean-of-means"),
+        (only_the_last, "dropped"),
+        (never_divided, "rescaled"),
+    ],
+)
+def test_right_and_wrong_steps_are_told_apart(
+    step: Callable[[Params, list[Batch]], Params], verdict: str
+) -> None:
+    report = check_accumulation(step, mean, PARAMS, iter(BATCHES), COUNTS)
+    assert report.verdict.value == verdict
+    assert report.ok is (verdict == "exact")
+
+
+def test_its_options_are_those_of_the_audit() -> None:
+    report = check_accumulation(mean_of_means, mean, PARAMS, BATCHES, COUNTS, expect="part")
+    assert report.check().intended == "part"
+    report = check_accumulation(right, mean, PARAMS, BATCHES, COUNTS, full=whole(PARAMS))
+    assert report.ok
+
+
+def test_buffers_that_are_used_again_are_copied() -> None:
+    buffer = np.empty(20)
+
+    def into(function: Callable[..., Params]) -> Callable[..., Array]:
+        def computed(*given: Any) -> Array:
+            buffer[:] = function(*given)["layer"]["w"]
+            return buffer
+
+        return computed
+
+    report = check_accumulation(into(right), into(mean), PARAMS, BATCHES, COUNTS)
+    assert report.verdict.value == "exact"
+    report = check_accumulation(into(mean_of_means), into(mean), PARAMS, BATCHES, COUNTS)
+    assert report.verdict.value == "mean-of-means"
+
+
+def test_workers_updates_and_sketches_may_come_back() -> None:
+    def workers(params: Params, batches: list[Batch]) -> PerWorker:
+        return PerWorker([mean_of_means(params, batches)] * 2)
+
+    def updated(params: Params, batches: list[Batch]) -> Update:
+        gradient = right(params, batches)
+        return Update(params, added([params, scaled(gradient, -0.1)]), learning_rate=0.1)
+
+    def sketched(function: Callable[..., Params]) -> Callable[..., object]:
+        return lambda *given: sketch(function(*given))
+
+    report = check_accumulation(workers, mean, PARAMS, BATCHES, COUNTS)
+    assert report.verdict.value == "mean-of-means"
+    assert check_accumulation(updated, mean, PARAMS, BATCHES, COUNTS).ok
+    assert check_accumulation(sketched(right), sketched(mean), PARAMS, BATCHES, COUNTS).ok
+
+
+def test_dropout_is_no_mistake() -> None:
+    rng = np.random.default_rng(1)
+
+    def noisy(params: Params, batch: Batch) -> Params:
+        return mean(params, (batch[0] * (rng.random(20) < 0.5), batch[1]))
+
+    def step(params: Params, batches: list[Batch]) -> Params:
+        total = sum(COUNTS)
+        return added([scaled(noisy(params, b), len(b[1]) / total) for b in batches])
+
+    report = check_accumulation(step, noisy, PARAMS, BATCHES, COUNTS)
+    assert report.ok is None
+    assert report.verdict.value == "not-reproducible"
+
+
+# What is refused
+
+
+def refused(error: type[Exception], message: str, *given: Any) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        check_accumulation(*given)
+
+
+def test_functions_and_micro_batches_are_checked() -> None:
+    refused(TypeError, "step_gradient must be a function, not dict", {}, mean, PARAMS, BATCHES, [])
+    message = "mean_loss_gradient must be a function, not NoneType"
+    refused(TypeError, message, right, None, PARAMS, BATCHES, [])
+    message = "micro_batches must be a sequence of micro-batches, not of type int"
+    refused(TypeError, message, right, mean, PARAMS, 3, COUNTS)
+    message = "micro_batches must hold at least one, but it is empty"
+    refused(ValueError, message, right, mean, PARAMS, [], COUNTS)
+    message = "params['w'] must be an array, not object"
+    refused(TypeError, message, right, mean, {"w": object()}, BATCHES, COUNTS)
+    message = "counts must be a sequence of 4 numbers, one per part, not 1"
+    refused(ValueError, message, right, mean, PARAMS, BATCHES, [1])
+
+
+def test_what_functions_return_is_checked() -> None:
+    def nothing(*_: object) -> None:
+        pass
+
+    def words(*_: object) -> dict[str, str]:
+        return {"w": "gradient"}
+
+    def streamed(*given: Any) -> Iterator[object]:
+        yield from mean(*given)["layer"].items()
+
+    message = "step_gradient must return a gradient, not None"
+    refused(TypeError, message, nothing, mean, PARAMS, BATCHES, COUNTS)
+    message = "mean_loss_gradient must return a gradient, not None"
+    refused(TypeError, message, right, nothing, PARAMS, BATCHES, COUNTS)
+    message = "what mean_loss_gradient returns['w'] must be an array, not str"
+    refused(TypeError, message, right, words, PARAMS, BATCHES, COUNTS)
+    report = check_accumulation(
+        lambda params, batches: right(params, batches)["layer"], streamed, PARAMS, BATCHES, COUNTS
+    )
+    assert report.ok
+
+
+def test_parameters_that_change_are_named() -> None:
+    params = {"w": np.zeros(20)}
+
+    def moving(params: Any, _: object) -> Array:
+        params["w"] += 1
+        return params["w"]
+
+    def constant(params: Any, _: object) -> Array:
+        return params["w"] + 1
+
+    message = "step_gradient must leave params as they are, but it changed params['w']"
+    refused(ValueError, message, moving, constant, params, BATCHES, COUNTS)
+    message = "mean_loss_gradient must leave params as they are, but it changed params['w']"
+    refused(ValueError, message, constant, moving, params, BATCHES, COUNTS)
