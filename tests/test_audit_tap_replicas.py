@@ -68,6 +68,21 @@ def test_parameters_of_one_name_are_told_apart() -> None:
     assert len(one.steps[0].clips) == 2 * T
 
 
+def test_clips_of_all_ranks_are_kept() -> None:
+    left = np.ones((T, 131))
+    first, second = (
+        step_of(one, bounds=(bound,) * T, lengths=(2.0 * bound,) * T, left=bound * left)
+        for one, bound in zip(copies(World().seen()[0]), (1.0, 3.0), strict=True)
+    )
+    (step,) = as_workers([first, second])[0].steps
+    assert step.bounds == (1.0,) * T + (3.0,) * T
+    assert step.lengths == (2.0,) * T + (6.0,) * T
+    assert step.left is not None
+    assert step.left[:, 0].tolist() == [1.0] * T + [3.0] * T
+    (step,) = as_workers([first, step_of(second, left=None)])[0].steps
+    assert step.left is None
+
+
 def test_of_a_pipeline_the_losses_of_the_last_stage_count() -> None:
     first, last = copies(World().seen()[0])
     report = judged([without_losses(first, "a."), last])
