@@ -323,7 +323,7 @@ def test_workers_with_other_parameters_or_optimizers_are_an_error() -> None:
     with pytest.raises(
         ValueError,
         match=r"^each worker must train the same parameters, "
-        r"but worker 1's differ from worker 0's$",
+        r"but worker 1's differ from worker 0's; if they hold one model together",
     ):
         way_of(step, other)
     with pytest.raises(ValueError, match="worker 1's differ from worker 0's"):

@@ -15,6 +15,8 @@ left over, scaled or clipped on the way are seen, too. Nothing is computed again
 """
 
 import contextlib
+import importlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
@@ -34,10 +36,11 @@ from gradexplain.integrations.torch_path import Path
 from gradexplain.integrations.torch_readers import Readers, saved_by
 from gradexplain.integrations.torch_seen import seen_by
 from gradexplain.integrations.torch_taps import Taps, untapped
-from gradexplain.integrations.torch_workers import rank, together
+from gradexplain.integrations.torch_workers import peers_of, rank, together
 
 Models: TypeAlias = nn.Module | Sequence[nn.Module]
-_SHARDED = "DTensor", "FlatParameter"
+_TENSORS = "torch.distributed.tensor"  # of sharded parameters; they have imported it
+_FLAT = "FullyShardedDataParallel"
 
 
 @contextlib.contextmanager
@@ -48,10 +51,12 @@ def watch(
     expect: str | Iterable[float] = "target",
     path: bool = True,
     clipped: bool = False,
+    replicas: Any = 1,  # noqa: ANN401 - a number, or torch's ProcessGroup
 ) -> "Iterator[Step]":
     """Watch one accumulation step, from its first forward pass to its optimizer's step.
 
-    Under `torch.distributed` each worker runs the same lines. Of a step with two passes over the
+    Under `torch.distributed` each worker runs the same lines. Parameters that `fully_shard` (FSDP2)
+    shards are followed, too. Of a step with two passes over the
     same batch, such as SAM's, tap the losses of the pass whose gradients the optimizer gets.
 
     Args:
@@ -65,17 +70,24 @@ def watch(
             time is the cost, and what becomes of a gradient after its backward pass stays unseen.
         clipped: whether a common factor is a clip of your own. Calls of `clip_grad_norm_` and
             `clip_grad_value_` are seen without it.
+        replicas: how many neighboring ranks work on the same micro-batches together, as under
+            tensor or pipeline parallelism; or the process group of this rank's. Their targets are
+            counted once. Under context parallelism it is 1 where each rank has a loss of its own
+            tokens, and the group's size where all compute the loss of all tokens.
 
     Raises:
-        TypeError: the model is no module.
-        ValueError: it has no parameter to train, its parameters are sharded, an optimizer holds
-            none of them or steps a second time inside the window, or `expect` is unknown.
+        TypeError: the model is no module, or `replicas` neither a number nor a process group.
+        ValueError: it has no parameter to train, its parameters are sharded in a way that can't be
+            watched, an optimizer holds none of them or steps a second time inside the window,
+            `expect` is unknown, or `replicas` does not divide the number of ranks.
     """
     passes = Passes()
     parameters = _trained(model)
     _concerned(_listed(optimizer), parameters)
-    way = Path(parameters, _listed(optimizer), passes, sketching=path)
-    step = Step(model, parameters, passes, way, expect=_checked(expect), clipped=clipped)
+    peers = peers_of(replicas)
+    shards = _shards(model, parameters, peers)
+    way = Path(parameters, _listed(optimizer), passes, sketching=path, shards=shards)
+    step = Step(model, passes, way, peers, expect=_checked(expect), clipped=clipped)
     with step.watched(), way.watched(), clips_seen(way.clipped), scales_seen(way.unscaled):
         yield step
 
@@ -86,17 +98,17 @@ class Step:
     def __init__(
         self,
         model: Models,
-        parameters: Mapping[str, Tensor],
         passes: Passes,
         path: Path,
+        peers: tuple[int, ...],
         **judging: Any,  # noqa: ANN401 - as `watch` has them
     ) -> None:
         """Begin with nothing seen; `watch` makes it."""
         self._modules = _modules(model)
-        self._names = {id(weight): name for name, weight in parameters.items()}
         self._passes, self._path, self._judging = passes, path, judging
+        self._peers = peers
         self._taps = Taps(passes)
-        self._readers = Readers(_listed(model), self._names)
+        self._readers = Readers(_listed(model), path.names)
         path.forget = self._taps.forget
 
     @property
@@ -173,16 +185,28 @@ class Step:
             ValueError: no optimizer stepped, or nothing was tapped.
             RuntimeError: a worker did not come within a minute, or raised an error itself.
         """
-        found = together(self._seen, lambda everyone: judged(everyone, **self._judging))
+        found = together(self._own, lambda everyone: judged(everyone, **self._judging))
         return replace(found, quiet=rank() > 0)
 
     def _begin(self, one: Pass, roots: Sequence[Any]) -> None:
-        one.untapped = untapped(roots, self._names)
+        one.untapped = untapped(roots, self._path.names)
         if not self._taps.made:
             self._readers.begin(one, roots)
 
     def _end(self, one: Pass) -> None:
         self._readers.end(one)
+
+    def clipped(self, weights: Sequence[Tensor], factor: Tensor) -> None:
+        """Say that the gradients of these parameters were just clipped by a factor.
+
+        Args:
+            weights: the parameters.
+            factor: what their gradients were multiplied by, a scalar.
+        """
+        self._path.clipped(weights, factor)
+
+    def _own(self) -> Seen:
+        return replace(self._seen(), replicas=self._peers)
 
     def _seen(self) -> Seen:
         taps = self._taps.made
@@ -308,7 +332,7 @@ def _trained(model: Models) -> dict[str, Tensor]:
 
     Raises:
         TypeError: the model is no module.
-        ValueError: there is none, or they are sharded.
+        ValueError: there is none, or FSDP1 holds them.
     """
     if model is None:
         raise TypeError("model must be a module, or several, not None")
@@ -317,18 +341,43 @@ def _trained(model: Models) -> dict[str, Tensor]:
     for k, one in enumerate(_listed(model)):
         if not isinstance(one, nn.Module):
             raise TypeError(f"model must be a module, or several, not {type(one).__name__}")
+        if any(type(module).__name__ == _FLAT for module in one.modules()):
+            raise ValueError(
+                f"model must hold whole parameters, or those of `fully_shard`, but {_FLAT} (FSDP1) "
+                "flattens them: let each worker sketch its shards, and audit the sum of the "
+                "sketches"
+            )
+        if _TENSORS in sys.modules:  # what an earlier pass left gathered, is no one's parameter
+            torch_sharded().reshard(one)
         named = one.named_parameters()
         prefix = f"{k}." if several else ""
         found |= {prefix + name: weight for name, weight in named if weight.requires_grad}
     if not found:
         raise ValueError("model must have a parameter that requires a gradient")
-    kinds = {type(weight).__name__ for weight in found.values()}
-    if kinds.intersection(_SHARDED):
-        raise ValueError(
-            f"model must hold whole parameters, but they are sharded ({', '.join(sorted(kinds))}): "
-            "let each worker sketch its shards, and audit the sum of the sketches"
-        )
     return found
+
+
+def _shards(model: Models, parameters: Mapping[str, Tensor], peers: Sequence[int]) -> Any:  # noqa: ANN401 - Shards
+    """Return where sharded parameters are whole; None if there are none.
+
+    Raises:
+        ValueError: they are sharded over ranks of which nobody said that they work together.
+    """
+    if not any(type(weight).__name__ == "DTensor" for weight in parameters.values()):
+        return None
+    shards = torch_sharded().Shards(_listed(model), parameters)
+    if shards.parallel > len(peers):
+        raise ValueError(
+            f"replicas must be given for parameters that {shards.parallel} ranks hold together, as "
+            f"under tensor parallelism: replicas={shards.parallel}, not {len(peers)}, if these "
+            "ranks are neighbors, or their process group"
+        )
+    return shards
+
+
+def torch_sharded() -> Any:  # noqa: ANN401 - a module
+    """Return the module for sharded parameters; its imports take seconds where nobody needs it."""
+    return importlib.import_module("gradexplain.integrations.torch_sharded")
 
 
 def _modules(model: Models) -> list[tuple[str, nn.Module]]:

@@ -1,9 +1,10 @@
 """The gradient's way to the optimizer: what each backward pass adds, and what is handed over."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from torch.optim.optimizer import (
 from gradexplain.integrations.torch_clips import Bound
 from gradexplain.integrations.torch_passes import Pass, Passes
 from gradexplain.integrations.torch_sketch import Sketcher
+
+if TYPE_CHECKING:
+    from gradexplain.integrations.torch_sharded import Shards
 
 
 @dataclass(eq=False)
@@ -49,14 +53,18 @@ class Path:
         passes: Passes,
         *,
         sketching: bool,
+        shards: "Shards | None" = None,
     ) -> None:
         """Sketch the gradients that are there already."""
         self.parameters = dict(parameters)
+        self.names = {id(weight): name for name, weight in self.parameters.items()}
+        self.units: dict[str, float] = {}  # of the gradients' arithmetic, by parameter
+        self.shards = shards
+        self.obstacle = "path=False" if not sketching else "" if shards is None else shards.obstacle
         self.handed: list[Handed] = []
         self.forget: Callable[[int], None] = lambda _: None  # called before a closure runs again
-        self.sketching = sketching
+        self.sketching = not self.obstacle
         self._optimizers, self._passes = list(optimizers), passes
-        self._names = {id(weight): name for name, weight in self.parameters.items()}
         self._sketch = Sketcher()
         self._arrived: dict[str, tuple[Pass, Tensor | None]] = {}
         self._clips: dict[str, Clip] = {}
@@ -65,7 +73,7 @@ class Path:
         self._stepped: list[Any] = []
         self._closed: set[str] = set()
         self._evaluating: dict[int, Handed | None] = {}
-        found = {name: self._sketched(weight.grad) for name, weight in self.parameters.items()}
+        found = {name: self._sketched(name, one.grad) for name, one in self.parameters.items()}
         self.held = {name: sketch for name, sketch in found.items() if sketch is not None}
 
     @property
@@ -77,16 +85,25 @@ class Path:
     def watched(self) -> Iterator[None]:
         """Set the hooks, and remove them."""
         with contextlib.ExitStack() as hooks:
+            managed = set() if self.shards is None else self.shards.managed
             for name, weight in self.parameters.items():
-                hooks.callback(weight.register_hook(self._arriving(name)).remove)
-                landing = weight.register_post_accumulate_grad_hook(self._landing(name))
-                hooks.callback(landing.remove)
+                if name not in managed:
+                    self._follow(hooks, name, weight)
+            if self.shards is not None:
+                hooks.enter_context(self.shards.gathered(functools.partial(self._follow, hooks)))
             hooks.callback(register_optimizer_step_pre_hook(self._before_step).remove)
             hooks.callback(register_optimizer_step_post_hook(self._after_step).remove)
             for optimizer in self._optimizers:
                 if not isinstance(optimizer, torch.optim.Optimizer):
                     hooks.enter_context(self._step_watched(optimizer))
             yield
+
+    def _follow(self, hooks: contextlib.ExitStack, name: str, weight: Tensor) -> None:
+        """Hook the tensor that backward passes add to."""
+        self.names[id(weight)] = name
+        hooks.callback(weight.register_hook(self._arriving(name)).remove)
+        landing = weight.register_post_accumulate_grad_hook(self._landing(name))
+        hooks.callback(landing.remove)
 
     def clipped(self, weights: Sequence[Tensor], bound: Bound | None) -> None:
         """Note a clip: by norm, with its bound, or by value."""
@@ -96,7 +113,10 @@ class Path:
             if bound is None:
                 self._cut.add(name)
             else:
-                before, left = self._clips.get(name), self._sketched(self.parameters[name].grad)
+                before, left = (
+                    self._clips.get(name),
+                    self._sketched(name, self.parameters[name].grad),
+                )
                 so_far = factor if before is None else before.factor * factor
                 self._clips[name] = Clip(so_far, bound, left)
         held = [name for name, weight in self.parameters.items() if weight.grad is not None]
@@ -111,7 +131,7 @@ class Path:
     def _arriving(self, name: str) -> Callable[[Tensor], None]:
         def arrive(gradient: Tensor | None) -> None:
             if gradient is not None and name not in self._closed:
-                self._arrived[name] = self._passes.current(), self._sketched(gradient)
+                self._arrived[name] = self._passes.current(), self._sketched(name, gradient)
 
         return arrive
 
@@ -189,8 +209,9 @@ class Path:
     def _record(self, optimizer: Any, names: Sequence[str]) -> Handed:  # noqa: ANN401 - any optimizer
         # A scaler leaves the division to fused optimizers, and tells them the scale.
         scale = getattr(optimizer, "grad_scale", None)
+        gradient = getattr(optimizer, "gradient", None)  # of one that keeps them elsewhere
         handed = Handed(
-            type(optimizer).__name__,
+            getattr(optimizer, "name", type(optimizer).__name__),
             tuple(names),
             tuple(self._passes.counted),
             clips={name: self._clips[name] for name in names if name in self._clips},
@@ -198,7 +219,8 @@ class Path:
             scale=self._scales.get(id(optimizer), 1.0) if scale is None else float(scale),
         )
         for name in names:
-            sketch = self._sketched(self.parameters[name].grad)
+            weight = self.parameters[name]
+            sketch = self._sketched(name, weight.grad if gradient is None else gradient(weight))
             if sketch is not None:
                 handed.sketches[name] = sketch if scale is None else sketch / scale
         self.handed.append(handed)
@@ -216,10 +238,14 @@ class Path:
         return [name for name, weight in self.parameters.items() if id(weight) in held]
 
     def _known(self, weights: Sequence[Tensor]) -> list[str]:
-        return [self._names[id(weight)] for weight in weights if id(weight) in self._names]
+        return [self.names[id(weight)] for weight in weights if id(weight) in self.names]
 
-    def _sketched(self, gradient: Tensor | None) -> Tensor | None:
-        return self._sketch(gradient) if self.sketching and gradient is not None else None
+    def _sketched(self, name: str, gradient: Tensor | None) -> Tensor | None:
+        if not self.sketching or gradient is None:
+            return None
+        unit = torch.finfo(gradient.dtype).eps / 2
+        self.units[name] = max(unit, self.units.get(name, 0.0))
+        return self._sketch(gradient if self.shards is None else self.shards.part(name, gradient))
 
     @contextlib.contextmanager
     def _step_watched(self, optimizer: Any) -> Iterator[None]:  # noqa: ANN401 - any optimizer

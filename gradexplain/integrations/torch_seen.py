@@ -39,7 +39,9 @@ def seen_by(
             f"{path.handed[0].optimizer} stepped before any: open the window before the first of "
             "the step's micro-batches"
         )
+    returned = [tap for tap in taps if _only_returned(tap)]
     used = [tap for tap in taps if tap.readings or not tap.recomputed]
+    used = [tap for tap in used if tap not in returned]
     counted = path.passes
     place = {one: k for k, one in enumerate(counted)}
     return Seen(
@@ -48,6 +50,14 @@ def seen_by(
         untapped={place[one]: one.untapped for one in counted if one.untapped},
         coupled=coupled,
         not_read=tuple(not_read),
+        returned=len(returned),
+    )
+
+
+def _only_returned(tap: Tap) -> bool:
+    """Tell whether `torch.autograd.grad` alone came by, as when a pipeline tries its shapes out."""
+    return bool(tap.readings) and all(
+        one.task is not None and not one.added for one in tap.readings
     )
 
 
@@ -66,6 +76,7 @@ def _inside(one: Handed, other: Handed) -> bool:
 
 
 def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
+    counted = tap.value if tap.mask is None else tap.value[tap.mask]
     return Tapped(
         term=tap.term,
         read={place[one]: _array(arrived) for one, arrived in tap.readings.items() if one in place},
@@ -79,7 +90,8 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         scaled=tap.scaled,
         doubt=tap.doubt,
         shape=tuple(tap.value.shape),
-        finite=bool(torch.isfinite(tap.value if tap.mask is None else tap.value[tap.mask]).all()),
+        value=float(counted.double().sum()),
+        finite=bool(torch.isfinite(counted).all()),
     )
 
 
@@ -98,7 +110,6 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
     """Put the sketches of an optimizer's parameters into one table."""
     passes = [one for one in handed.passes if not one.added.keys().isdisjoint(handed.names)]
     names = [name for name in handed.names if _reached(name, handed, passes)]
-    kinds = [path.parameters[name].dtype for name in names]
     clips = [handed.clips.get(name) for name in names]
     sketches = left = None
     if path.sketching:
@@ -111,7 +122,7 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
             added=added.reshape(len(passes), len(names), LENGTH),
             held=held,
             handed=found,
-            unit=max((torch.finfo(kind).eps for kind in kinds), default=0.0) / 2,
+            unit=max((path.units.get(name, 0.0) for name in names), default=0.0),
             norms=np.concatenate([added_norms, held_norms, norms]).reshape(-1, len(names)),
         )
     return Stepped(
@@ -126,6 +137,8 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
         between=tuple(1.0 if one.clipped is None else float(one.clipped) for one in passes),
         scale=handed.scale,
         cut=tuple(sorted(handed.cut)),
+        holders=() if path.shards is None else path.shards.holders,
+        obstacle=path.obstacle,
     )
 
 

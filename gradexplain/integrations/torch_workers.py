@@ -24,6 +24,27 @@ def rank() -> int:
     return dist.get_rank() if workers() > 1 else 0
 
 
+def peers_of(replicas: Any) -> tuple[int, ...]:  # noqa: ANN401 - a number, or a process group
+    """Return the ranks that work on the same micro-batches as this one, itself among them.
+
+    Raises:
+        TypeError: it is neither a number nor a process group.
+        ValueError: it does not divide the number of ranks.
+    """
+    if dist.is_available() and isinstance(replicas, dist.ProcessGroup):
+        return tuple(dist.get_process_group_ranks(replicas))
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        kind = type(replicas).__name__
+        raise TypeError(f"replicas must be a number or a process group, not {kind}")
+    if replicas < 1 or workers() % replicas:
+        raise ValueError(
+            f"replicas must be at least 1 and divide the number of ranks, {workers()}, "
+            f"not {replicas}"
+        )
+    first = rank() - rank() % replicas
+    return tuple(range(first, first + replicas))
+
+
 def together(own: Callable[[], T], judge: Callable[[list[T]], R]) -> R:
     """Return what `judge` makes of what every worker has, the same on each of them.
 

@@ -1,9 +1,19 @@
-"""How the worker processes of the distributed cases meet, and how they end."""
+"""How the worker processes of the distributed cases meet, what they say, and how they end."""
 
+import json
 import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from field.loops import Loop
+from gradexplain import Report
+
+Told = dict[str, Any]
 
 
 def meet(folder: str, rank: int, number: int) -> None:
@@ -21,3 +31,47 @@ def leave() -> None:
     dist.barrier()
     dist.destroy_process_group()
     os._exit(0)
+
+
+def told_by(number: int, work: Callable[[int], Mapping[str, Told]]) -> list[dict[str, Told]]:
+    """Return what each of so many processes was told; `work` gets their number."""
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(_begin, args=(folder, number, work), nprocs=number)
+        files = [Path(folder, f"{rank}.json") for rank in range(number)]
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def _begin(rank: int, folder: str, number: int, work: Callable[[int], Mapping[str, Told]]) -> None:
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(number))
+    meet(folder, rank, number)
+    Path(folder, f"{rank}.json").write_text(json.dumps(work(number)), encoding="utf-8")
+    leave()
+
+
+def said(run: Callable[[], Report]) -> Told:
+    """Return what a report says, or its error."""
+    try:
+        report = run()
+    except (ValueError, RuntimeError) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    return {"ok": report.ok, "verdict": report.verdict, "text": " ".join(str(report).split())}
+
+
+def said_of(loops: Mapping[str, Loop]) -> dict[str, Told]:
+    """Return what is said of the right and of the wrong version of each loop."""
+    found = {}
+    for name, loop in loops.items():
+        right, wrong = said(lambda: loop.run(right=True)), said(lambda: loop.run(right=False))  # noqa: B023 - called at once
+        found[name] = {"right": right, "wrong": wrong, "due": loop.verdict, "words": loop.words}
+    return found
+
+
+def check_loops(everyone: Sequence[Mapping[str, Told]]) -> None:
+    """Check that every right loop is exact, and every wrong one is named, on every rank alike."""
+    for rank, told in enumerate(everyone):
+        for name, loop in told.items():
+            right, wrong = loop["right"], loop["wrong"]
+            assert right.get("ok") is True, (name, right)
+            assert wrong.get("ok") is False, (name, wrong)
+            assert wrong["verdict"] == loop["due"], (name, wrong)
+            assert loop["words"] in wrong["text"] or rank, (name, wrong)  # the first one prints

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradexplain.audit.judge.case import MAIN, Case, Finding, Note, Verdict, note
 from gradexplain.audit.judge.decide import decide
+from gradexplain.audit.tap.replicas import alike, as_workers
 from gradexplain.audit.tap.rows import Row, case_of, rows_of
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tap.ways import Way, ways_of
@@ -48,6 +49,7 @@ def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool
             f"watch must be shown a loss, but none was tapped{reasons}: "
             "add `loss = step.tap(loss, targets=...)` before the backward pass"
         )
+    everyone = as_workers(everyone)
     ways = ways_of(everyone, clipped=clipped)
     found = [_of_way(everyone, way, expect, several=len(ways) > 1) for way in ways]
     concerned = [one for one in found if one is not None]
@@ -270,9 +272,24 @@ def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[
     }
     if beside:
         yield note("untapped path", name=next(iter(beside.values())))
+    yield from _about_ranks(everyone)
     coupled = [name for one in everyone for name in one.coupled]
     if coupled and len(rows) > 1:
         yield note("coupled", name=coupled[0])
+
+
+def _about_ranks(everyone: Sequence[Seen]) -> Iterator[Note]:
+    """Yield what was taken for granted of the ranks, and of losses that only some of them try."""
+    ranks, losses = len(everyone[0].replicas), everyone[0].losses_on
+    if ranks > 1:
+        kind = "replicas" if losses == ranks else "stages"
+        yield note(kind, ranks=ranks, losses=losses)
+    same = alike(everyone)
+    if same:
+        yield note("same data", one=same[0], other=same[1])
+    returned = sum(one.returned for one in everyone)
+    if returned:
+        yield note("only returned", losses=returned)
 
 
 def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
@@ -282,14 +299,12 @@ def _report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
     if len(each) > 1:
         lines = tuple((_label(one), one.found) for one in each)
         found = replace(found, parameters=found.parameters or lines)
-    notes = (
-        []
-        if len(everyone) == 1 or worst.way.disagreeing
-        else [note("workers agree", workers=len(everyone))]
-    )
-    report = report_of(
-        worst.case, found, _head(everyone, worst), tuple(_details(worst)), tuple(notes)
-    )
+    notes = []
+    if len(everyone) > 1 and worst.way.watched and not worst.way.disagreeing:
+        kind = "shards" if worst.way.sharded else "workers agree"
+        notes.append(note(kind, workers=len(everyone)))
+    details = tuple(_details(worst, len(everyone)))
+    report = report_of(worst.case, found, _head(everyone, worst), details, tuple(notes))
     report = replace(
         report,
         parts=tuple(_as_read(report.parts, worst.rows)),
@@ -345,11 +360,15 @@ def _head(everyone: Sequence[Seen], one: Judged) -> str:
     return head + (f" on {workers} workers" if workers > 1 else "")
 
 
-def _details(one: Judged) -> Iterator[str]:
+def _details(one: Judged, workers: int) -> Iterator[str]:
     """Say what the losses handed out, and what happened on the way."""
     way, rows = one.way, one.rows
     if not way.watched:
-        yield "What happens between backward and the optimizer was not watched (path=False)."
+        average = f": an average over {workers} workers is assumed" if workers > 1 else ""
+        yield (
+            f"What happens between backward and the optimizer was not watched ({way.obstacle})"
+            f"{average}."
+        )
         return
     factors = list(way.factors.values())
     if len(set(factors)) == 1:

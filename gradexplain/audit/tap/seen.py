@@ -27,6 +27,7 @@ class Tapped:
     scaled: bool = False  # whether it was scaled before it was tapped
     doubt: str = ""  # what is unknown of a loss that was read without a tap: see `judged`
     shape: tuple[int, ...] = ()  # of the loss
+    value: float = 0.0  # the loss, or the sum of the losses
     finite: bool = True
 
     def belies(self) -> bool:
@@ -57,6 +58,8 @@ class Stepped:
     left: Array | None = None  # the sketches of what it left, (T, m); 0 without a clip
     between: tuple[float, ...] = ()  # the factor of clips of everything after each pass
     scale: float = 1.0  # by which a loss scaler divided the gradients
+    holders: tuple[int, ...] = ()  # workers whose shards make the whole; none if each has it
+    obstacle: str = ""  # why the way to the optimizer was not watched
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,3 +71,6 @@ class Seen:
     untapped: Mapping[int, str]  # a parameter that a pass reached without passing a tap
     coupled: tuple[str, ...] = ()  # layers that couple the examples of a batch
     not_read: tuple[str, ...] = ()  # what could not be read, and why
+    returned: int = 0  # losses left out, whose gradients `torch.autograd.grad` only returned
+    replicas: tuple[int, ...] = ()  # the ranks that work on the same micro-batches; () for itself
+    losses_on: int = 1  # how many of them have a loss

@@ -31,7 +31,8 @@ class Way:
     optimizer: str
     factors: Factors
     unsure: Factors
-    watched: bool = True
+    obstacle: str = ""  # why it was not watched
+    sharded: bool = False  # whether each worker is handed a shard
     held: float = 0.0
     remainder: float = 0.0
     tolerance: float = 1.0
@@ -44,6 +45,11 @@ class Way:
     hidden: float = 0.0  # by which share one pass's factor could be off, and rounding would hide it
     disagreeing: tuple[str, ...] = ()  # parameters whose gradients differ between the workers
     each: tuple[Factors, ...] = ()  # where workers disagree: the factors of each
+
+    @property
+    def watched(self) -> bool:
+        """Whether the factors were measured."""
+        return not self.obstacle
 
     @property
     def coarse(self) -> bool:
@@ -88,9 +94,9 @@ def _way(steps: Sequence[Stepped], *, clipped: bool) -> Way:
     plain = dict.fromkeys(keys, 1 / workers)
     way = Way(steps[0].optimizer, plain, dict.fromkeys(keys, 0.0))
     cut = tuple(sorted({name for step in steps for name in step.cut}))
-    way = replace(way, cut=cut, clips=_bitten(steps[0]))
+    way = replace(way, cut=cut, clips=_bitten(steps[0]), sharded=len(steps[0].holders) > 1)
     if steps[0].sketches is None:
-        return replace(way, watched=False)
+        return replace(way, obstacle=steps[0].obstacle or "path=False")
     tables = [_table(steps, w) for w in range(workers)]
     if not all(np.isfinite(one.handed).all() and np.isfinite(one.added).all() for one in tables):
         return replace(way, finite=False)
@@ -150,22 +156,27 @@ def _declared(way: Way, whole: float) -> Way:
 
 
 def _table(steps: Sequence[Stepped], worker: int) -> Sketches:
-    """Return what all workers added, beside what one was handed."""
+    """Return what all workers added, beside what one was handed, or those that hold its shards."""
     own = steps[worker].sketches
     assert own is not None  # noqa: S101 - all workers watch alike
+    holders = steps[worker].holders or (worker,)
     added, held, norms = [], np.zeros_like(own.held), []
+    handed, squares = np.zeros_like(own.handed), np.zeros(len(own.names))
     for w, step in enumerate(steps):
         there = step.sketches
         if there is None or there.names != own.names:
             raise ValueError(
                 "each worker must train the same parameters, but worker "
-                f"{w}'s differ from worker {worker}'s"
+                f"{w}'s differ from worker {worker}'s; if they hold one model together, as in a "
+                "pipeline, say so: watch(..., replicas=...)"
             )
         added.append(there.added)
-        held = held + there.held / len(steps)
+        held = held + there.held * len(holders) / len(steps)
         norms.append(there.sizes[0])
-    sizes = np.concatenate([*norms, sizes_of(held)[None], own.sizes[2][None]])
-    return Sketches(own.names, np.concatenate(added), held, own.handed, own.unit, sizes)
+        if w in holders:
+            handed, squares = handed + there.handed, squares + there.sizes[2] ** 2
+    sizes = np.concatenate([*norms, sizes_of(held)[None], np.sqrt(squares)[None]])
+    return Sketches(own.names, np.concatenate(added), held, handed, own.unit, sizes)
 
 
 def _unclipped(table: Sketches, step: Stepped) -> Sketches:

@@ -196,6 +196,8 @@ SENTENCES: dict[str, str] = {
     "empty": "Micro-batches without targets, left out: {batches}.",
     "rounding hides": "Rounding in the gradients' own type would hide a factor of one backward "
     "pass that is off by {share}.",
+    "only returned": "Tapped losses, left out, whose gradients torch.autograd.grad returned and "
+    "nothing added up: {losses}.",
     "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about what "
     "sending it in half precision leaves.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
@@ -212,5 +214,14 @@ SENTENCES: dict[str, str] = {
     # what was done with the input
     "left out": "Not finite, but with a count of 0, so left out: {parts}.",
     "expected factor": "A was divided by the factor it is meant to have, {factor}.",
+    "shards": "Each of {workers} workers holds a shard of the gradient; the shards were put "
+    "together.",
+    "replicas": "{ranks} ranks each hold one model together, as you say. All {losses} have the "
+    "same losses, which count once.",
+    "stages": "{ranks} ranks each hold one model together, as you say. Of them {losses} have "
+    "losses, which count once.",
+    "same data": "The losses of workers {one} and {other} are equal, digit by digit. If these "
+    "ranks hold one model together, count their targets once: watch(..., replicas=...). If not, "
+    "they train on the same micro-batches.",
     "workers agree": "All {workers} workers end with the same gradient.",
 }
