@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from gradexplain.integrations.torch_head import Logits, mean_cross_entropy, solved
 from gradexplain.integrations.torch_linear import bent
 from gradexplain.integrations.torch_passes import Pass
-from gradexplain.integrations.torch_taps import Tap
-from gradexplain.integrations.torch_terms import Targets, name_terms
+from gradexplain.integrations.torch_taps import Tap, Targets
+from gradexplain.integrations.torch_terms import name_terms
 
 _SCALAR = {
     "MseLossBackward0": "squared error",
