@@ -108,7 +108,7 @@ class Step:
         self._passes, self._path, self._judging = passes, path, judging
         self._peers = peers
         self._taps = Taps(passes)
-        self._readers = Readers(_listed(model), path.names)
+        self.readers = Readers(_listed(model), path.names)
         path.forget = self._taps.forget
 
     @property
@@ -119,7 +119,7 @@ class Step:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Follow the backward passes, and what the models return; `watch` does it."""
-        with self._passes.watched(self._begin, self._end), self._readers.watched():
+        with self._passes.watched(self._begin, self._end), self.readers.watched():
             yield
 
     def tap(
@@ -191,10 +191,10 @@ class Step:
     def _begin(self, one: Pass, roots: Sequence[Any]) -> None:
         one.untapped = untapped(roots, self._path.names)
         if not self._taps.made:
-            self._readers.begin(one, roots)
+            self.readers.begin(one, roots)
 
     def _end(self, one: Pass) -> None:
-        self._readers.end(one)
+        self.readers.end(one)
 
     def _own(self) -> Seen:
         return replace(self._seen(), replicas=self._peers)
@@ -203,7 +203,7 @@ class Step:
         taps = self._taps.made
         if taps:
             return seen_by(taps, self._path, self._coupled(), ())
-        read, missed = self._readers.found(self._passes.seen)
+        read, missed = self.readers.found(self._passes.seen)
         found = seen_by(read, self._path, self._coupled(), missed)
         shown = {one for tap in found.taps for one in tap.read}
         past = {one: name for one, name in found.untapped.items() if one not in shown}

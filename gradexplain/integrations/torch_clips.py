@@ -60,7 +60,8 @@ def _by_norm(body: Callable[..., None], seen: Seen) -> Callable[..., None]:
     def clip(parameters: Any, max_norm: float, total_norm: Tensor, foreach: Any = None) -> None:  # noqa: ANN401 - torch's
         clipped = _listed(parameters)
         body(clipped, max_norm, total_norm, foreach)
-        seen(clipped, Bound(float(max_norm), total_norm.detach()))
+        whole = total_norm.full_tensor() if hasattr(total_norm, "full_tensor") else total_norm
+        seen(clipped, Bound(float(max_norm), whole.detach()))  # of shards it is a DTensor
 
     return clip
 

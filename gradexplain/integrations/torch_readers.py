@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from gradexplain.integrations.torch_head import Logits, mean_cross_entropy, solved
 from gradexplain.integrations.torch_linear import bent
+from gradexplain.integrations.torch_log_probs import LogProbs
 from gradexplain.integrations.torch_passes import Pass
-from gradexplain.integrations.torch_taps import Tap
-from gradexplain.integrations.torch_terms import Targets, name_terms
+from gradexplain.integrations.torch_taps import Tap, Targets
+from gradexplain.integrations.torch_terms import name_terms
 
 _SCALAR = {
     "MseLossBackward0": "squared error",
@@ -46,7 +47,7 @@ class Output:
     """What one forward pass of a model returned."""
 
     loss: Tensor | None
-    log_probs: Tensor | None
+    log_probs: LogProbs | None
     aux_loss: Tensor | None
     logits: Tensor | None
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -71,7 +72,7 @@ class Readers:
         self._made: list[tuple[Pass, Tap]] = []
         self._missed: list[tuple[Pass, str]] = []
         self._models, self._names = models, names
-        self._outputs: list[Output] = []
+        self.outputs: list[Output] = []  # since the last pass began
         self._logits: list[Logits] = []
         self._reading_head = False
 
@@ -96,17 +97,18 @@ class Readers:
 
     def begin(self, one: Pass, roots: Sequence[Any]) -> None:
         """Before a pass: find what shows its weights, and hook it."""
-        outputs, self._outputs = self._outputs, []
+        outputs, self.outputs = self.outputs, []
         self._reading_head = False
         routers = {o.aux_loss.grad_fn: o for o in outputs if o.aux_loss is not None}
-        shown = {o.log_probs.grad_fn: o for o in outputs if o.log_probs is not None}
+        every = [output.log_probs for output in outputs if output.log_probs is not None]
+        shown = {each.values.grad_fn: each for each in every}
         graph = met(roots, {*routers, *shown}, self._names)
         fused = [shown[node] for node in graph.known if node in shown]
         if graph.parameter is None and graph.bent is None and (graph.losses or fused):
             for node in sorted(graph.losses, key=lambda each: each._sequence_nr()):  # noqa: SLF001 - torch's own
                 self._at_node(one, node)
-            for output in fused:
-                self._at_log_probs(one, output)
+            for each in fused:
+                self._at_log_probs(one, each)
         elif not self._at_value(one, roots, outputs, set(routers)):
             self._reading_head = bool(self._logits)
             if not self._reading_head:
@@ -135,11 +137,12 @@ class Readers:
                 self._made.append((one, tap))
 
     def _returned(self, model: nn.Module, _: Any, given: Any, out: Any) -> None:  # noqa: ANN401 - anybody's
-        named = {name: _differentiable(out, name) for name in ("loss", "log_probs", "aux_loss")}
-        if torch.is_grad_enabled() and any(value is not None for value in named.values()):
+        loss, shown, aux = (_differentiable(out, name) for name in ("loss", "log_probs", "aux_loss"))
+        if torch.is_grad_enabled() and not (loss is shown is aux is None):
+            log_probs = None if shown is None else LogProbs(shown, _field(out, "label_mask"))
             weight = getattr(getattr(model, "config", None), "router_aux_loss_coef", None)
             logits = _field(out, "logits")
-            self._outputs.append(Output(**named, logits=logits, given=given, router_weight=weight))
+            self.outputs.append(Output(loss, log_probs, aux, logits, given, weight))
 
     def _headed(self, _: nn.Module, __: Any, out: Any) -> None:  # noqa: ANN401 - anybody's
         if isinstance(out, Tensor) and out.requires_grad:
@@ -161,12 +164,13 @@ class Readers:
         tap.targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
         self._hooked(one, node, tap)
 
-    def _at_log_probs(self, one: Pass, output: Output) -> None:
-        """Read what arrives at each target's log-probability: minus its weight."""
-        found = output.log_probs
-        assert found is not None  # noqa: S101 - it was met in the graph
-        tap = Tap("loss", None, None, None, summed=False, value=-found.detach(), doubt="inside")
-        self._hooked(one, found.grad_fn, tap, -1.0)
+    def _at_log_probs(self, one: Pass, found: LogProbs) -> None:
+        """Read what arrives at each target's log-probability: its weight, times a slope."""
+        kept, doubt = found.counted, "" if found.slopes is not None else "inside"
+        value = found.values.new_zeros(found.shape)
+        ignored = None if kept is None else ~kept
+        tap = Tap("loss", None, None, kept, summed=False, value=value, ignored=ignored, doubt=doubt)
+        self._hooked(one, found.values.grad_fn, tap, found.weights)
 
     def _at_router(self, one: Pass, output: Output) -> None:
         """Read a router's loss, a term of its own, whose weight the model may know."""
@@ -192,15 +196,21 @@ class Readers:
             assert loss is not None and mean is not None  # noqa: PT018, S101 - filtered above
             count, times = mean
             tap = Tap("loss", None, count, None, summed=False, value=loss.detach())
-            self._hooked(one, loss.grad_fn, tap, times)
+            self._hooked(one, loss.grad_fn, tap, lambda arrived, times=times: arrived * times)
         return True
 
-    def _hooked(self, one: Pass, node: Any, tap: Tap, times: float = 1.0) -> None:  # noqa: ANN401 - a node
+    def _hooked(
+        self,
+        one: Pass,
+        node: Any,  # noqa: ANN401 - a node of autograd's graph
+        tap: Tap,
+        weights: Callable[[Tensor], Tensor] = lambda arrived: arrived,
+    ) -> None:
         self._made.append((one, tap))
 
         def read(gradients: tuple[Tensor | None, ...]) -> None:
             if gradients[0] is not None:
-                arrived = gradients[0].detach() * times
+                arrived = weights(gradients[0].detach())
                 tap.readings[one] = tap.readings[one] + arrived if one in tap.readings else arrived
 
         node.register_prehook(read)

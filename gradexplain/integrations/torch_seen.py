@@ -34,6 +34,11 @@ def seen_by(
             "(a scaler skips it where a gradient is infinite)"
         )
     if not any(handed.passes for handed in path.handed):
+        if any(tap.readings for tap in taps):
+            raise ValueError(
+                "watch must see gradients add up in .grad, but autograd.grad returned them, "
+                "and they were set by hand: call loss.backward() instead"
+            )
         raise ValueError(
             f"watch must see backward passes before the optimizer's step, but "
             f"{path.handed[0].optimizer} stepped before any: open the window before the first of "

@@ -2,18 +2,33 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradexplain.integrations.torch_passes import Pass, Passes
 
-if TYPE_CHECKING:
-    from gradexplain.integrations.torch_terms import Targets
-
 _SCALINGS = {"MulBackward0", "DivBackward0"}
+_LOOKED_AT = 4096  # targets of a loss
 _MARK = "gradexplain"  # in a node's metadata: a tap sees what passes here
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """A glance at a loss's targets, left on their device: their range, and a telling sum."""
+
+    number: int
+    glance: Tensor
+
+    @classmethod
+    def of(cls, target: Tensor) -> "Targets":
+        """Look at the first of them."""
+        first = target.detach().reshape(-1)[:_LOOKED_AT].to(torch.float32)
+        if not len(first):
+            return cls(0, first.new_zeros(3))
+        factors = torch.arange(1.0, len(first) + 1, device=first.device).square().sin()
+        return cls(len(first), torch.stack([first.min(), first.max(), first @ factors]))
 
 
 @dataclass(eq=False)
@@ -32,7 +47,7 @@ class Tap:
     ignored: Tensor | None = None  # the targets of an unreduced loss that its node leaves out
     scaled: bool = False  # whether it was multiplied or divided before it was tapped
     kind: str = ""  # of the loss whose node a reader found
-    targets: "Targets | None" = None  # a glance at what that node saved of them
+    targets: Targets | None = None  # a glance at what that node saved of them
     doubt: str = ""  # what a reader can't know of it
     recomputed: bool = False  # made inside a backward pass, as a checkpoint does
     readings: dict[Pass, Tensor] = field(default_factory=dict)

@@ -1,34 +1,14 @@
 """Which losses of a step are terms of their own, and which are parts of one mean."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from gradexplain.integrations.torch_passes import Pass
 from gradexplain.integrations.torch_taps import Tap
 
 Made = Sequence[tuple[Pass, Tap]]
-_LOOKED_AT = 4096  # targets of a loss
 _ENOUGH = 8  # targets whose range says what kind they are; of one value, 2 do
-
-
-@dataclass(frozen=True, eq=False)
-class Targets:
-    """A glance at a loss's targets, left on their device: their range, and a telling sum."""
-
-    number: int
-    glance: Tensor
-
-    @classmethod
-    def of(cls, target: Tensor) -> "Targets":
-        """Look at the first of them."""
-        first = target.detach().reshape(-1)[:_LOOKED_AT].to(torch.float32)
-        if not len(first):
-            return cls(0, first.new_zeros(3))
-        factors = torch.arange(1.0, len(first) + 1, device=first.device).square().sin()
-        return cls(len(first), torch.stack([first.min(), first.max(), first @ factors]))
 
 
 def name_terms(made: Made) -> None:

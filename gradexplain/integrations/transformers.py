@@ -1,44 +1,222 @@
-"""Watch one step of a Hugging Face `Trainer`: your own trainer, model and data.
+"""Watch a step of a Hugging Face `Trainer`, or of TRL's: your own trainer, model and data.
 
-    from gradexplain.integrations.transformers import audit_trainer
+    from gradexplain.integrations.transformers import AuditCallback
 
-    audit_trainer(trainer).check()
+    trainer.add_callback(AuditCallback(trainer))
+    trainer.train()
 
-The trainer trains for one optimizer step, which moves its weights, and stops.
+A step of the run itself is watched: nothing is computed twice, and nothing is restored.
 """
 
+import contextlib
+import functools
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from transformers import Trainer, TrainerCallback
 
 from gradexplain.audit import Report
-from gradexplain.integrations.torch import watch
+from gradexplain.integrations.torch import Step, watch
+from gradexplain.integrations.trainer_hints import hinted
+from gradexplain.integrations.trl import Reading, reading_of
+
+_log = logging.getLogger(__name__)
+_NEAR = 0.1  # factors that differ by less are not reported again
 
 
-def audit_trainer(trainer: Trainer, **options: Any) -> Report:  # noqa: ANN401 - as `watch` has them
-    """Train for one optimizer step, and return what its losses weigh.
+class AuditCallback(TrainerCallback):
+    """Watches a step of a trainer's run, and reports what its losses weigh.
 
-    The weights are read without a tap, from what the model returns and from its loss's place in
-    autograd's graph; a loss that cannot be read so is tapped in the trainer's `compute_loss`, in
-    a window of your own: `with watch(trainer.model) as step: trainer.train()`, with max_steps=1.
+    The summary goes where the trainer logs, as "audit". The weights are read off what the model
+    returns and off the loss's place in autograd's graph. TRL's trainers are known: DPO and reward
+    models are judged by pairs, GRPO by its `loss_type`.
+
+    Args:
+        trainer: the trainer that the callback is added to.
+        step: which step of the run, the first one by default.
+        every: watch each n-th step after that one too, and report those that differ from it.
+        on_wrong: "warn", or "raise" from the training loop, if a step does not average as intended.
+        targets: a function of a micro-batch's inputs that returns over how many targets the loss
+            that `compute_loss` returns is the mean. Only a loss that cannot be read otherwise
+            needs it.
+        options: passed on to `watch`; `path=False` is the cheapest.
+
+    Attributes:
+        report: of the first watched step; None before it, or if it could not be read.
+        reports: of that step and of those that differ from it, by their number.
+
+    Raises:
+        TypeError: `trainer` is no trainer.
+        ValueError: an argument makes no sense, or what this trainer averages cannot be read.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        step: int = 1,
+        every: int | None = None,
+        on_wrong: str = "warn",
+        *,
+        targets: Callable[[Mapping[str, Any]], Any] | None = None,
+        **options: Any,  # noqa: ANN401 - as `watch` has them
+    ) -> None:
+        """Prepare to watch; nothing of the trainer is changed before the step begins."""
+        if not isinstance(trainer, Trainer):
+            raise TypeError(f"trainer must be a Trainer, not {type(trainer).__name__}")
+        for name, given in (("step", step), ("every", 1 if every is None else every)):
+            if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+                raise ValueError(f"{name} must be a whole number, 1 or more, not {given!r}")
+        if on_wrong not in {"warn", "raise"}:
+            raise ValueError(f'on_wrong must be "warn" or "raise", not {on_wrong!r}')
+        self.report: Report | None = None
+        self.reports: dict[int, Report] = {}
+        self._trainer, self._options = trainer, options
+        self._step, self._every, self._on_wrong = step, every, on_wrong
+        self._reading = reading_of(trainer) if targets is None else Reading(targets)
+        self._window = contextlib.ExitStack()
+        self._watched: Step | None = None
+        self._begun = 0
+        self._items: Any = None
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
+        """Start to count the steps; an earlier run may have ended inside a window."""
+        self._close()
+        self._begun = 0
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
+        """Open a window, if it is time."""
+        self._begun += 1
+        later = self._begun - self._step
+        if later == 0 or (later > 0 and self._every is not None and later % self._every == 0):
+            self._watched = self._window.enter_context(watch(self._trainer.model, **self._options))
+            self._window.enter_context(self._losses_watched(self._watched))
+
+    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
+        """Close the window, and say what was seen."""
+        watched = self._close()
+        if watched is None:
+            return
+        if self._trainer.accelerator.optimizer_step_was_skipped:
+            self._begun -= self._every is None  # a loss scaler's doing: the next step will do
+            return
+        report = self._read(watched, state.global_step)
+        if report is None or (self.report is not None and _alike(report, self.report)):
+            return
+        self.report = self.report or report
+        self.reports[state.global_step] = report
+        self._say(report, state.global_step, control)
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
+        """Say if no step was watched."""
+        self._close()
+        if self._begun < self._step:
+            _log.warning("Step %d was not audited: the run had %d.", self._step, self._begun)
+
+    def _close(self) -> Step | None:
+        watched, self._watched = self._watched, None
+        self._window.close()
+        return watched
+
+    @contextlib.contextmanager
+    def _losses_watched(self, step: Step) -> Iterator[None]:
+        """Replace the trainer's `compute_loss`, and put it back."""
+        trainer = self._trainer
+        original, own = trainer.compute_loss, vars(trainer).get("compute_loss")
+        self._items = None
+
+        @functools.wraps(original)
+        def compute_loss(model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - theirs
+            given = dict(inputs)  # the trainer takes the labels away
+            self._items = named.get("num_items_in_batch")
+            found = original(model, inputs, *rest, **named)
+            if self._reading.explain is not None:
+                self._reading.explain(given, step.readers.outputs)
+            if self._reading.targets is None:
+                return found
+            count = self._reading.targets(given)
+            if isinstance(found, tuple):
+                return (step.tap(found[0], targets=count), *found[1:])
+            return step.tap(found, targets=count)
+
+        trainer.compute_loss = compute_loss
+        try:
+            yield
+        finally:
+            if own is None:
+                del trainer.compute_loss
+            else:
+                trainer.compute_loss = own
+
+    def _read(self, watched: Step, number: int) -> Report | None:
+        """Return what the step's losses weigh; None if that cannot be read.
+
+        Raises:
+            ValueError: it cannot be read, and `on_wrong` is "raise".
+        """
+        try:
+            report = watched.report()
+        except ValueError as error:
+            said = (
+                f"step {number} was not audited: {error}; for a trainer, pass targets=, a function "
+                "of a micro-batch's inputs that returns over how many targets its loss is the mean"
+            )
+            if self._on_wrong == "raise":
+                raise ValueError(said) from error
+            _log.warning(said)
+            return None
+        return hinted(report, self._trainer, self._items)
+
+    def _say(self, report: Report, number: int, control: Any) -> None:  # noqa: ANN401 - theirs
+        # The base class's `log`: TRL's would end the window that its own metrics are averaged over.
+        # Logging takes the wish to log back, which the trainer's own metrics of this step need.
+        wished = control.should_log
+        Trainer.log(self._trainer, {"audit": report.summary})
+        control.should_log = wished
+        if report.ok is False and self._on_wrong == "raise":
+            report.check()
+        if report.ok is not True and not report.quiet:
+            said = f"Step {number} of the run:\n{report}"
+            if report.ok is None:
+                _log.warning(said)
+            else:
+                warnings.warn(said, stacklevel=2)
+
+
+def audit_trainer(trainer: Trainer, **options: Any) -> Report:  # noqa: ANN401 - as the callback has them
+    """Train for one optimizer step, which moves the weights, and return what its losses weigh.
 
     Args:
         trainer: as you would train it; the step is its first.
-        options: passed on to `watch`.
+        options: passed on to `AuditCallback`.
 
     Raises:
-        ValueError: no loss could be read, or the trainer took no step.
+        ValueError: the step cannot be read, or the trainer took none.
     """
-    stop = _StopAfterOneStep()
-    trainer.add_callback(stop)
+    once = _Once(trainer, on_wrong="raise", **options)
+    trainer.add_callback(once)
     try:
-        with watch(trainer.model, **options) as step:
-            trainer.train()
+        trainer.train()
     finally:
-        trainer.remove_callback(stop)
-    return step.report()
+        trainer.remove_callback(once)
+    if once.report is None:
+        raise ValueError("trainer must take a step, but its data has none")
+    return once.report
 
 
-class _StopAfterOneStep(TrainerCallback):
-    def on_step_end(self, _: Any, __: Any, control: Any, **___: Any) -> None:  # noqa: ANN401 - theirs
-        control.should_training_stop = True
+class _Once(AuditCallback):
+    """Stops after the step, and leaves it to the caller to say what was found."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:  # noqa: ANN401 - theirs
+        super().on_step_end(args, state, control, **named)
+        control.should_training_stop = self.report is not None
+
+    def _say(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def _alike(one: Report, other: Report) -> bool:
+    """Tell whether two steps read the same, but for numbers that change with the data."""
+    same = [(report.verdict, [verdict for _, verdict, _ in report.terms]) for report in (one, other)]
+    return same[0] == same[1] and abs(one.factor - other.factor) <= _NEAR * abs(other.factor)

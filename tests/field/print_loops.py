@@ -14,14 +14,18 @@ _ADDED = re.compile(r"with watch\(|step\.tap\(|step\.report\(\)")
 
 
 def added(loop: Loop) -> int:
-    """Count the lines of a loop, or of the one it calls, that watching adds."""
-    called = [loop.run]
-    source = inspect.getsource(loop.run)
-    for module in (*KINDS, loops_workers):
-        called += [
-            f for n, f in inspect.getmembers(module, inspect.isfunction) if f"{n}(" in source
-        ]
-    return max(len(_ADDED.findall(inspect.getsource(one))) for one in called)
+    """Count the lines of a loop, or of the function of ours that it hands over to."""
+    ours = dict(
+        one
+        for kind in (*KINDS, loops_workers)
+        for one in inspect.getmembers(kind, inspect.isfunction)
+    )
+    waiting, seen = [loop.run], set()
+    while waiting:
+        source = inspect.getsource(one := waiting.pop())
+        seen.add(one)
+        waiting += [f for name, f in ours.items() if f"{name}(" in source and f not in seen]
+    return max(len(_ADDED.findall(inspect.getsource(one))) for one in seen)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from torch import nn
 from field import test_readers, test_watch
 from field.loops import adam, plain, tokens
 from field.test_loops import LOOPS, said
+from field.test_readers import bce
 from gradexplain.audit.tap import path, ways
 from gradexplain.integrations import torch as integration
 from gradexplain.integrations import (
@@ -27,6 +28,7 @@ from gradexplain.integrations import (
     torch_seen,
     torch_sketch,
     torch_taps,
+    torch_terms,
 )
 
 Patch = pytest.MonkeyPatch
@@ -135,6 +137,28 @@ def a_pass_inside_a_pass_is_one_of_its_own(patch: Patch) -> None:
 @fault(both("clipped_by_norm"))
 def clipping_is_not_seen(patch: Patch) -> None:
     patch.setattr(torch_clips, "_by_norm", lambda body, _: body)
+
+
+@fault(both("clipped_before_a_scaler_unscales"))
+def what_a_clip_leaves_is_not_looked_at(patch: Patch) -> None:
+    clipped = torch_path.Path.clipped
+
+    def blind(self: Any, weights: Any, bound: Any) -> None:
+        clipped(self, weights, bound)
+        for clip in self._clips.values():
+            clip.left = None
+
+    patch.setattr(torch_path.Path, "clipped", blind)
+
+
+@fault(lambda: test_watch.test_a_declared_clip_is_told_from_the_loss_scale(tokens()))
+def the_scaler_is_not_seen(patch: Patch) -> None:
+    patch.setattr(torch_path.Path, "unscaled", nothing)
+
+
+@fault(lambda: test_readers.test_real_and_fake_in_passes_of_their_own_ask_for_a_tap(bce, (8,)))
+def targets_of_different_kinds_are_not_noticed(patch: Patch) -> None:
+    patch.setattr(torch_terms, "_meet_nowhere", lambda *_: False)
 
 
 @fault(lambda: test_watch.test_a_clip_between_backward_passes_is_none_of_the_whole(tokens()))

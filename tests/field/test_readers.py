@@ -200,6 +200,46 @@ def test_what_cannot_be_read_is_said_not_to_be(returns: Any) -> None:
         read(Named(returns), lambda out, _: out.loss / K)
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        F.multi_margin_loss,
+        lambda z, y: F.kl_div(z.log_softmax(-1), F.one_hot(y, 5).float()),
+        lambda z, y: z.mean() + 0 * y.sum(),
+        lambda z, y: F.smooth_l1_loss(z, F.one_hot(y, 5).float()),
+        torch.compile(F.cross_entropy, backend="aot_eager"),
+    ],
+    ids=["hinge", "divergence", "critic", "huber", "compiled"],
+)
+@pytest.mark.filterwarnings("ignore")  # of the compiler's
+def test_losses_that_autograd_does_not_show_are_not_read(loss: Any) -> None:
+    def of(model: nn.Module, n: int) -> Tensor:
+        x, y = drawn(n)
+        return loss(model(x), y) * n / T
+
+    with pytest.raises(ValueError, match=r"without a loss it knows\): add `loss = step.tap\(loss"):
+        small(of)
+
+
+def capped(z: Tensor, y: Tensor) -> Output:
+    kept = y != IGNORED
+    logs = (2 * torch.tanh(z / 2)).log_softmax(-1)[kept]
+    return Output(loss=-logs.gather(-1, y[kept][:, None]).mean())
+
+
+def test_caps_above_the_head_and_underflow_are_not_read() -> None:
+    with pytest.raises(ValueError, match="is no cross-entropy's"):
+        read(Named(capped), lambda out, n: out.loss * n / N)
+
+    def plain(z: Tensor, y: Tensor) -> Output:
+        kept = y != IGNORED
+        return Output(loss=-z.log_softmax(-1)[kept].gather(-1, y[kept][:, None]).mean())
+
+    assert read(Named(plain).half(), lambda out, n: out.loss * n / N).ok is True
+    with pytest.raises(ValueError, match="is no cross-entropy's"):
+        read(Named(plain).half(), lambda out, n: out.loss * 1e-5 * n / N)
+
+
 def test_an_auxiliary_loss_is_a_term_of_its_own() -> None:
     def returns(z: Tensor, y: Tensor) -> Output:
         router = z.square().mean()

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grads_with_norm_  # before any window opens
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from field.loops import BATCHES, COUNTS, N, adam, plain, tokens
 from field.tiny import IGNORED, mean_loss
@@ -71,6 +72,8 @@ def test_nothing_of_the_window_is_left(model: nn.Module) -> None:
     assert torch.amp.GradScaler.unscale_ is unscale
     assert "step" not in vars(optimizer)
     assert all(not weight._backward_hooks for weight in model.parameters())  # noqa: SLF001
+    assert all(not weight._post_accumulate_grad_hooks for weight in model.parameters())  # noqa: SLF001
+    assert len(_global_optimizer_pre_hooks) == len(_global_optimizer_post_hooks) == 0
     assert not model._forward_hooks  # noqa: SLF001
     torch.save(model, io.BytesIO())
     copy.deepcopy(model)
@@ -148,6 +151,17 @@ def test_a_step_before_any_backward_is_an_error(model: nn.Module) -> None:
     with watch(model, optimizer) as step:
         optimizer.step()
     with pytest.raises(ValueError, match="AdamW stepped before any: open the window before"):
+        step.report()
+
+
+def test_gradients_that_are_set_by_hand_are_refused(model: nn.Module) -> None:
+    optimizer, weights = adam(model), list(model.parameters())
+    with watch(model, optimizer) as step:
+        loss = step.tap(mean_loss(model, BATCHES[0]), targets=COUNTS[0])
+        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+            weight.grad = gradient
+        optimizer.step()
+    with pytest.raises(ValueError, match=r"set by hand: call loss.backward\(\) instead$"):
         step.report()
 
 
@@ -565,6 +579,21 @@ def test_identical_micro_batches_are_read_all_the_same(model: nn.Module) -> None
 def test_the_gradient_that_a_hook_changes_is_part_of_the_backward_pass(model: Any) -> None:
     model[0].weight.register_hook(lambda gradient: gradient * 0.5)
     assert plain(model, adam(model), lambda loss, n: loss * n / N).ok is True
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_arithmetic_in_place_keeps_the_reading(model: nn.Module, right: bool) -> None:  # noqa: FBT001
+    optimizer = adam(model)
+    with watch(model, optimizer) as step:
+        for batch, n in zip(BATCHES, COUNTS, strict=True):
+            loss = step.tap(mean_loss(model, batch), targets=n)
+            aux = step.tap(model(batch[0]).square().mean(), targets=n, term="aux", weight=0.1)
+            loss += 0.1 * aux
+            loss *= n if right else 1
+            loss /= N if right else len(COUNTS)
+            loss.backward()
+        optimizer.step()
+    assert step.report().verdict.value == ("exact" if right else "mean-of-means")
 
 
 def test_a_reading_sums_what_several_passes_bring(model: nn.Module) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradexplain.audit.tap.path import Sketches
-from gradexplain.audit.tap.seen import Array, Seen, Stepped, Tapped
+from gradexplain.audit.tap.seen import Seen, Stepped, Tapped
 
 _SAME = 1e-3  # how far the losses of ranks with the same data may differ, as a share
 
@@ -96,6 +96,7 @@ def _stacked(steps: Sequence[Stepped], main: int, place: Mapping[int, int]) -> S
     obstacle = next((step.obstacle for step in steps if step.obstacle), "")
     if len({len(step.passes) for step in steps}) > 1:
         obstacle = obstacle or "ranks of one model ran different numbers of backward passes"
+    left = [step.left for step in steps if step.left is not None]
     names = sum((named(step.names, at) for at, step in enumerate(steps)), ())
     return replace(
         steps[main],
@@ -104,15 +105,11 @@ def _stacked(steps: Sequence[Stepped], main: int, place: Mapping[int, int]) -> S
         clips=sum((step.clips for step in steps), ()),
         bounds=sum((step.bounds for step in steps), ()),
         lengths=sum((step.lengths for step in steps), ()),
-        left=None if any(step.left is None for step in steps) else _joined(steps),
+        left=np.concatenate(left) if len(left) == len(steps) else None,
         cut=sum((named(step.cut, at) for at, step in enumerate(steps)), ()),
         holders=tuple(sorted({place[rank] for rank in steps[main].holders})),
         obstacle=obstacle,
     )
-
-
-def _joined(steps: Sequence[Stepped]) -> Array:
-    return np.concatenate([step.left for step in steps if step.left is not None])
 
 
 def _beside(names: tuple[str, ...], every: Sequence[Sketches]) -> Sketches:

@@ -177,10 +177,12 @@ class _Weighed:
         self.back = arrived is not None
         alone = tap.arrived(dict.fromkeys(tap.read, 1.0))
         empty = np.zeros(tap.shape)
-        self.weights = self._trained(empty if arrived is None else arrived)
-        self.read = self._trained(empty if alone is None else alone)
+        weights = self._trained(empty if arrived is None else arrived)
+        self.weights = np.nan_to_num(weights, nan=0.0)
+        self.read = np.nan_to_num(self._trained(empty if alone is None else alone), nan=0.0)
         self.kept = self._kept()
-        self.unread = any(np.isinf(unsure[worker, one]) for one in tap.read if one in own)
+        hidden = any(np.isinf(unsure[worker, one]) for one in tap.read if one in own)
+        self.unread = hidden or bool(np.isnan(weights).any())
 
     @property
     def uneven(self) -> bool:

@@ -194,10 +194,10 @@ SENTENCES: dict[str, str] = {
     "as × {factor}: by different factors, so their parts no longer weigh alike.",
     "never back": "No gradient came back to {parts}: no backward pass reached them.",
     "empty": "Micro-batches without targets, left out: {batches}.",
-    "only returned": "Tapped losses, left out, whose gradients torch.autograd.grad returned and "
-    "nothing added up: {losses}.",
     "rounding hides": "Rounding in the gradients' own type would hide a factor of one backward "
     "pass that is off by {share}.",
+    "only returned": "Tapped losses, left out, whose gradients torch.autograd.grad returned and "
+    "nothing added up: {losses}.",
     "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about what "
     "sending it in half precision leaves.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "

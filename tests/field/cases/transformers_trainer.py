@@ -70,7 +70,7 @@ def make_trainer(kind: type[Trainer], folder: str, model: Any = None, **argument
     """A tiny Llama with random weights on twelve texts, two a micro-batch, four micro-batches."""
     torch.manual_seed(0)
     return kind(
-        model=LlamaForCausalLM(_config()) if model is None else model,
+        model=LlamaForCausalLM(tiny_config()) if model is None else model,
         args=TrainingArguments(
             output_dir=folder,
             per_device_train_batch_size=2,
@@ -82,7 +82,7 @@ def make_trainer(kind: type[Trainer], folder: str, model: Any = None, **argument
             use_cpu=True,
             **arguments,
         ),
-        train_dataset=_texts(),
+        train_dataset=texts(),
         data_collator=_Collator(),
     )
 
@@ -119,7 +119,7 @@ class _Collator(DataCollatorForLanguageModeling):
         return made
 
 
-def _config() -> LlamaConfig:
+def tiny_config() -> LlamaConfig:
     return LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=16,
@@ -131,7 +131,7 @@ def _config() -> LlamaConfig:
     )
 
 
-def _texts() -> list[dict[str, list[int]]]:
+def texts() -> list[dict[str, list[int]]]:
     generator = torch.Generator().manual_seed(1)
     return [
         {"input_ids": torch.randint(1, VOCABULARY - 1, (length,), generator=generator).tolist()}

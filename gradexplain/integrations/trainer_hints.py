@@ -1,0 +1,57 @@
+"""What a `Trainer` knows of its own factors, put beside what was read."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from transformers import Trainer
+
+from gradexplain.audit import Report
+
+_NEAR = 1e-2
+
+
+def hinted(report: Report, trainer: Trainer, items: Any) -> Report:  # noqa: ANN401 - a number, or none
+    """Return the report with notes on where its factor comes from, if the trainer shows that.
+
+    Args:
+        report: what was read.
+        trainer: whose step it was.
+        items: the `num_items_in_batch` that `compute_loss` was given.
+    """
+    if report.ok is not False or items is None:
+        return report
+    return replace(report, notes=(*report.notes, *_hints(report, trainer, float(items))))
+
+
+def _hints(report: Report, trainer: Trainer, items: float) -> Iterator[str]:
+    total = sum(part.count or 0 for part in report.parts if part.term in ("", "loss"))
+    if total != items and _near(report.factor * items, total):
+        yield (
+            f"The trainer divided by {items:g} labels, of which {total:g} are targets: it counted "
+            "them before this model's loss shifts them."
+        )
+    steps = trainer.current_gradient_accumulation_steps
+    every = steps * trainer.accelerator.num_processes
+    if every == 1 or not (_near(report.factor, steps) or _near(report.factor, every)):
+        return
+    if any(name == "aux_loss" and verdict != "exact" for name, verdict, _ in report.terms):
+        yield (
+            "The model adds its router's loss to one that is divided by the step's targets, and "
+            "nothing divides it by the number of micro-batches."
+        )
+    elif trainer.compute_loss_func or type(trainer).compute_loss is not Trainer.compute_loss:
+        yield (
+            "The trainer leaves the division to your loss, which is given num_items_in_batch: "
+            "divide a sum by it."
+        )
+    else:
+        yield (
+            "The trainer leaves the division to the model, whose loss does not take "
+            "num_items_in_batch: set trainer.model_accepts_loss_kwargs = False, or pass a "
+            "compute_loss_func."
+        )
+
+
+def _near(one: float, other: float) -> bool:
+    return abs(one - other) <= _NEAR * abs(other)
