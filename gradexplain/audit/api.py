@@ -183,8 +183,9 @@ def _measured(measures: Measures) -> str:
     }[measures.source]
     least = measures.tolerated  # what is below it is rounding, and differs between machines
     outside = measures.outside if measures.outside > least else 0.0
+    turned = _digits(angle, math.degrees(least), "°")
     return (
-        f"relative error {_digits(error, least)}, angle {_digits(angle, math.degrees(least), '°')}; "
+        f"relative error {_digits(error, least)}, angle {turned}; "
         f"{digits(100 * outside, 2)}% of A is outside the parts' span, where rounding leaves up to "
         f"{digits(100 * least, 2)}% in {measures.arithmetic} ({source})"
     )
