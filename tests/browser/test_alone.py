@@ -33,8 +33,8 @@ def share_of_the_window(page: Page) -> float:
     return min(box["height"] / window["height"], box["width"] / window["width"])
 
 
-def test_the_teaching_page_links_to_all_six() -> None:
-    assert len(LINKS) > len(STATES) == 6
+def test_the_teaching_page_links_to_all_ten() -> None:
+    assert len(LINKS) > len(STATES) == 10
     assert all(name == shown for name, _, shown in LINKS)
 
 
