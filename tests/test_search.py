@@ -36,7 +36,7 @@ RIGHT = {
     "loss multiplied by world size": "practice/micro-batches",
     "batchnorm": "practice/not-a-mean",
     "audit": "practice/check-your-loop",
-    "Jensen": "learn/sigmoid",
+    "Jensen": "reference/questions",
     "perplexity": "practice/terms",
     "NaN": "practice/terms",
     "class weights": "practice/terms",
