@@ -251,8 +251,8 @@ def test_a_note_is_a_sentence(found: Note, text: str) -> None:
 def test_an_arithmetic_is_quoted_as_the_option_takes_it() -> None:
     text = sentence(note("arithmetic", share=0.001, types=("float16", "bfloat16")))
     assert text.startswith(
-        "0.1% of A is not a weighted sum of the parts, which is no more than rounding in float16 or "
-        'bfloat16 leaves. If one of these was used, pass arithmetic="float16" or "bfloat16".'
+        "0.1% of A is not a weighted sum of the parts, which is no more than rounding in float16 "
+        'or bfloat16 leaves. If one of these was used, pass arithmetic="float16" or "bfloat16".'
     )
 
 
