@@ -150,10 +150,10 @@ def test_a_mistake_with_ten_times_the_effect_of_the_remainder_is_named(
     assert (report.verdict, report.ok) == (verdict, False)
     assert report.claim.startswith(claim)
     remainder, arithmetic = report.notes[-2:]
-    assert remainder.startswith("Beside that, ")
-    assert remainder.endswith("% of A is no weighted sum of the parts.")
+    assert remainder.startswith("In addition, ")
+    assert remainder.endswith("% of A is not a weighted sum of the parts.")
     assert "bfloat16" in arithmetic
-    assert arithmetic.endswith(" arithmetic would leave as much.")
+    assert arithmetic.endswith(" would leave as much.")
 
 
 @pytest.mark.parametrize(("share", "named"), [(0.09, True), (0.11, False)])
@@ -164,7 +164,7 @@ def test_a_mistake_with_less_than_ten_times_the_effect_is_not(share: float, *, n
     A = plus(times(mean, 2.0), NOISE, share * length(mean) / length(NOISE))
     report = audit_accumulation(A, PARTS, counts=counts)
     assert report.verdict is (Verdict.RESCALED if named else Verdict.UNEXPLAINED)
-    assert any(text.startswith("Beside that") for text in report.notes) is named
+    assert any(text.startswith("In addition") for text in report.notes) is named
     assert not any("would leave as much" in text for text in report.notes)  # in float64
 
 
@@ -180,11 +180,12 @@ def test_a_remainder_the_size_of_coarser_arithmetic_leads_to_the_question(
 ) -> None:
     report = single(RIGHT, share)
     assert (report.verdict, report.ok) == (Verdict.AMBIGUOUS, None)
-    assert f"of A is no weighted sum of the parts, no more than {types} leave." in report.claim
+    assert "of A is not a weighted sum of the parts, " in report.claim
+    assert f"which is no more than rounding in {types} leaves." in report.claim
     assert "Update(before, after, learning_rate)" in report.claim
     assert report.claim.endswith('If neither, pass arithmetic="float32".')
     assert report.to_do == "Say which arithmetic was used, with the option named above."
-    assert report.notes == ("What the parts explain of A has the expected weights.",)
+    assert report.notes == ("The share of A that the parts explain has the expected weights.",)
     assert single(RIGHT, share, arithmetic="bfloat16").verdict is Verdict.EXACT
     assert single(RIGHT, share, arithmetic="float32").verdict is Verdict.UNEXPLAINED
 

@@ -133,7 +133,7 @@ def test_parts_of_zeros_alone_say_nothing() -> None:
     nothing = [times(part, 0.0) for part in PARTS]
     report = audit_accumulation(weighted(RIGHT, nothing), nothing, counts=COUNTS)
     assert report.verdict is Verdict.AMBIGUOUS
-    assert report.claim == "Every part is zero, so no weight leaves a trace."
+    assert report.claim == "Every part is zero, so no weight can be read."
     from_nowhere = audit_accumulation(PARTS[0], nothing, counts=COUNTS)
     assert from_nowhere.verdict is Verdict.UNEXPLAINED
 

@@ -146,8 +146,8 @@ def test_powers_that_are_too_small_or_too_large_are_none(power: int) -> None:
         (4 / 135, "K/n = 0.02963: divided by the mean count."),
         (135 / 4, "n/K = 33.75: multiplied by the mean count."),
         (270, "The factor is W·n = 270."),
-        (65536, "2^16: a loss scale that was not taken out."),
-        (2**-5, "2^-5: a loss scale that was not taken out."),
+        (65536, "2^16: a loss scale that was not divided out."),
+        (2**-5, "2^-5: a loss scale that was not divided out."),
         (-1, "The factor is negative: a sign was flipped."),
     ],
 )

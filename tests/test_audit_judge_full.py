@@ -53,7 +53,7 @@ def test_a_that_meets_the_full_gradient_is_exact_whatever_the_parts_are() -> Non
     F = random_parts(1, seed=9)[0]
     report = audit_accumulation(times(F, 1.0), PARTS, counts=COUNTS, full=F)
     assert report.verdict is Verdict.EXACT
-    assert "could not have made A" in report.notes[0]
+    assert "was not accumulated from them" in report.notes[0]
     assert (report.claim, report.ok) == ("A is the full gradient.", True)
 
 
@@ -94,11 +94,13 @@ def test_a_that_is_the_full_gradient_is_exact_within_the_tolerance() -> None:
         assert report.verdict is verdict
     report = audit_accumulation(times(OTHER, 1.0), PARTS, counts=COUNTS, full=OTHER)
     assert report.claim == "A is the full gradient."
-    assert report.notes == ("F is no weighted sum of the parts, so they could not have made A.",)
+    assert report.notes == (
+        "F is not a weighted sum of the parts, so A was not accumulated from them.",
+    )
 
 
 def test_a_full_gradient_that_is_no_mean_says_so_and_how_a_stands_to_the_counts() -> None:
-    says = "The full gradient is no weighted sum of the parts: no weights make A right."
+    says = "The full gradient is not a weighted sum of the parts, so no weights make A right."
     for A, notes in [
         (MEAN, (BY_COUNTS,)),
         (weighted(ALIKE, PARTS), ("By the counts only: A weighs every part alike.",)),
@@ -148,7 +150,7 @@ def test_a_multiple_of_a_full_gradient_that_is_no_mean_is_rescaled(factor: float
     assert (report.verdict, report.ok) == (Verdict.RESCALED, False)
     assert report.factor == pytest.approx(factor)
     assert report.claim == f"A is {factor:g} times the full gradient.".replace("-", "−")
-    assert report.notes[-1].startswith("By the counts only: A is no weighted sum of the parts")
+    assert report.notes[-1].startswith("By the counts only: A is not a weighted sum of the parts")
     named = any(note.startswith("K = 4: summed over the parts") for note in report.notes)
     assert named is (factor == 4.0)
 
@@ -193,7 +195,7 @@ def coarse(share: float) -> Gradient:
 
 SINGLE = random_parts(dtype=np.float32)
 QUESTION = (
-    "The full gradient is no weighted sum of the parts in float32, but it may be one in {}. If "
+    "The full gradient is not a weighted sum of the parts in float32, but it may be one in {}. If "
     "one of these was used, pass arithmetic={}."
 )
 

@@ -28,10 +28,10 @@ K = len(PARTS)
 T = weighted(RIGHT, PARTS)
 STRAY = random_parts(1, seed=9)[0]
 NO_SUM = (
-    "A is no weighted sum of the parts: something else was added, or these are not the parts that "
-    "were accumulated. The weights below come closest."
+    "A is not a weighted sum of the parts: something else was added, or these are not the parts "
+    "that were accumulated. The weights below come closest."
 )
-RIGHT_INSIDE = "What the parts explain of A has the expected weights."
+RIGHT_INSIDE = "The share of A that the parts explain has the expected weights."
 
 
 def is_stray(distance: float, K: int, dtype: str, whole: float) -> bool:
@@ -148,7 +148,7 @@ def test_each_parameter_s_reading_has_its_factor() -> None:
     )
     frozen = audit_accumulation({**T, "w": 0 * T["w"]}, PARTS, counts=COUNTS)
     assert dict(frozen.parameters) == {
-        "w": "A holds nothing of these parts: every one was dropped.",
+        "w": "A contains none of these parts: all of them were dropped.",
         "b": "A is the mean gradient.",
     }
 
@@ -321,7 +321,7 @@ def test_a_shorter_than_what_can_be_read_beside_the_parts_is_ambiguous() -> None
     parts = [*PARTS[:3], times(PARTS[3], 1e-9)]
     report = audit_accumulation(parts[3], [*parts[:3], times(parts[3], 1.0)], counts=COUNTS)
     assert report.verdict is Verdict.AMBIGUOUS
-    assert report.claim == "A is too small beside the parts for its weights to be read."
+    assert report.claim == "A is too small next to the parts for its weights to be read."
 
 
 def test_a_part_shorter_than_the_rounding_of_the_others_is_not_taken_for_something_else() -> None:
@@ -333,6 +333,6 @@ def test_a_part_shorter_than_the_rounding_of_the_others_is_not_taken_for_somethi
         audit_accumulation(sketch(A), [sketch(part) for part in parts], counts=COUNTS),
     ):
         assert report.verdict is Verdict.AMBIGUOUS
-        assert report.claim.startswith("A may hold parts[3], but beside the other parts")
+        assert report.claim.startswith("A may contain parts[3], but next to the other parts")
     stray = times(random_parts(1, seed=9)[0], 4e-7)
     assert audit_accumulation(stray, parts, counts=COUNTS).verdict is Verdict.UNEXPLAINED

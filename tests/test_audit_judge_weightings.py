@@ -26,7 +26,7 @@ def test_means_across_three_groups_are_told_apart() -> None:
         (counts / [100, 100, 35, 35, 40] / 3, "A weighs every group alike."),
         (
             np.array([1 / 6, 1 / 6, 1 / 6, 1 / 6, 1 / 3]),
-            "A weighs every group alike, and in it every part.",
+            "A weighs every group alike, and the parts in a group alike.",
         ),
         (
             np.repeat(shares, [2, 2, 1]) / [2, 2, 2, 2, 1],
@@ -42,14 +42,17 @@ def test_a_group_without_targets_has_no_mean_by_counts() -> None:
     report = report_of([0, 0.5, 0.25, 0.25], [0, 10, 30, 20], groups=list("abcc"))
     assert report.verdict is Verdict.REWEIGHTED
     report = report_of([1 / 3, 1 / 3, 1 / 6, 1 / 6], [0, 10, 30, 20], groups=list("abcc"))
-    assert report.claim == "A weighs every group alike, and in it every part."
+    assert report.claim == "A weighs every group alike, and the parts in a group alike."
 
 
 @pytest.mark.parametrize(
     ("weights", "says"),
     [
         (np.append(RIGHT[:3] / SHARES / 2, 1 / 2), "A weighs every group alike."),
-        ([1 / 6, 1 / 6, 1 / 6, 1 / 2], "A weighs every group alike, and in it every part."),
+        (
+            [1 / 6, 1 / 6, 1 / 6, 1 / 2],
+            "A weighs every group alike, and the parts in a group alike.",
+        ),
         (
             np.append([SHARES / 3] * 3, RIGHT[3]),
             "A weighs the groups correctly, but their parts alike.",
@@ -147,7 +150,7 @@ def test_nothing_left() -> None:
     report = report_of([0, 0, 0, 0])
     assert (report.verdict, report.claim) == (
         Verdict.DROPPED,
-        "A holds nothing of these parts: every one was dropped.",
+        "A contains none of these parts: all of them were dropped.",
     )
 
 

@@ -315,7 +315,7 @@ def test_loss_scaling_in_half_precision_is_a_factor_until_it_is_taken_out() -> N
     unscaled = [[g.astype(np.float32) / 64 for g in part] for part in parts]
     report = audit_accumulation(total, unscaled, counts=SIZES)
     assert report.verdict is Verdict.RESCALED
-    assert "2^6: a loss scale that was not taken out." in report.notes
+    assert "2^6: a loss scale that was not divided out." in report.notes
     assert (
         audit_accumulation(total, unscaled, counts=SIZES, expect_factor=64).verdict is Verdict.EXACT
     )

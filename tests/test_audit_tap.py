@@ -131,9 +131,7 @@ def test_a_gradient_of_something_else_is_unexplained() -> None:
     world.handed = world.handed + np.random.default_rng(2).standard_normal((T, M)) * world.handed
     report = judged(world.seen())
     assert report.verdict.value == "unexplained"
-    assert any(
-        note.startswith("By what the losses hand out: A is the mean") for note in report.notes
-    )
+    assert any(note.startswith("At the losses themselves: A is the mean") for note in report.notes)
 
 
 def test_half_precision_on_the_way_is_noted() -> None:
@@ -183,9 +181,7 @@ def test_a_pass_without_a_tap_leaves_it_open() -> None:
     (seen,) = World().seen()
     report = judged([replace(seen, taps=seen.taps[1:], untapped={0: "embed"})])
     assert report.ok is None
-    assert report.claim.startswith(
-        "Backward pass 0 changed what the optimizer got, by way of embed"
-    )
+    assert report.claim.startswith("Backward pass 0 changed what the optimizer got, through embed")
     unread = judged([replace(seen, taps=seen.taps[1:], not_read=("it is fused",))])
     assert "It was not read: it is fused." in unread.notes
 
@@ -437,7 +433,7 @@ def test_an_optimizer_that_was_handed_nothing_lacks_the_terms_that_came_back() -
     second = replace(lost.seen()[0].steps[0], optimizer="AdamW")
     report = judged([replace(seen, steps=(seen.steps[0], second))])
     assert report.verdict.value == "dropped"
-    assert report.claim == "A holds nothing of these parts: every one was dropped."
+    assert report.claim == "A contains none of these parts: all of them were dropped."
     assert [name for name, _ in report.parameters] == ["SGD", "AdamW"]
 
 
@@ -496,7 +492,7 @@ def test_a_loss_that_is_not_finite_is_said() -> None:
 def test_a_pass_without_a_tap_may_have_no_name_and_its_first_reason_is_told() -> None:
     (seen,) = World().seen()
     report = judged([replace(seen, taps=seen.taps[1:], not_read=("it is fused", "it is late"))])
-    assert "by way of a parameter, but no loss in it was tapped" in report.claim
+    assert "through a parameter, but no loss in it was tapped" in report.claim
     named = judged([replace(seen, taps=seen.taps[1:], untapped={0: "embed"})])
     assert not any("without passing a tap" in note for note in named.notes)
     assert [note for note in report.notes if "not read" in note] == [
@@ -553,8 +549,8 @@ def test_what_the_losses_say_is_judged_as_if_nothing_had_happened_on_the_way(
     world.handed[0, 0] = np.nan
     given = {"right": [n / N for n in COUNTS], "alike": [1 / 3] * 3}[weights]
     report = judged(world.seen(given))
-    (at_the_losses,) = (note for note in report.notes if note.startswith("By what the losses"))
-    assert at_the_losses.startswith(f"By what the losses hand out: {says}")
+    (at_the_losses,) = (note for note in report.notes if note.startswith("At the losses"))
+    assert at_the_losses.startswith(f"At the losses themselves: {says}")
     assert "times" not in at_the_losses
 
 

@@ -241,7 +241,7 @@ DROPPED = {"parts": (1,), "weighting": "expected", "factor": 1.0, "renormalized"
             note("sum", parts=(0, 1), ratio=0.5),
             "Together, parts[0] and parts[1] weigh 0.5 times what they should.",
         ),
-        (note("loss scale", power=-5), "2^-5: a loss scale that was not taken out."),
+        (note("loss scale", power=-5), "2^-5: a loss scale that was not divided out."),
     ],
 )
 def test_a_note_is_a_sentence(found: Note, text: str) -> None:
@@ -251,8 +251,8 @@ def test_a_note_is_a_sentence(found: Note, text: str) -> None:
 def test_an_arithmetic_is_quoted_as_the_option_takes_it() -> None:
     text = sentence(note("arithmetic", share=0.001, types=("float16", "bfloat16")))
     assert text.startswith(
-        "0.1% of A is no weighted sum of the parts, no more than float16 or bfloat16 leave. If "
-        'one of these was used, pass arithmetic="float16" or "bfloat16".'
+        "0.1% of A is not a weighted sum of the parts, which is no more than rounding in float16 "
+        'or bfloat16 leaves. If one of these was used, pass arithmetic="float16" or "bfloat16".'
     )
 
 
@@ -285,5 +285,5 @@ def test_terms_are_said_to_be_missing_only_where_nothing_of_them_is_left() -> No
 def test_what_the_losses_say_of_a_term_is_in_its_name() -> None:
     claim = note("lacking", parts=(1,))
     assert sentence(note("at the losses", claim=claim), "boxes") == (
-        "By what the losses hand out: It may lack boxes[1]: rounding hides whether it does."
+        "At the losses themselves: It may lack boxes[1]: rounding hides whether it does."
     )

@@ -36,6 +36,17 @@ RIGHT = {
     "loss multiplied by world size": "practice/micro-batches",
     "batchnorm": "practice/not-a-mean",
     "audit": "practice/check-your-loop",
+    "Jensen": "reference/questions",
+    "perplexity": "practice/terms",
+    "NaN": "practice/terms",
+    "class weights": "practice/terms",
+    "GRPO": "practice/terms",
+    "no_sync": "practice/workers",
+    "ZeRO": "practice/workers",
+    "FSDP": "practice/workers",
+    "FedAvg": "practice/questions-workers",
+    "gradient checkpointing": "practice/questions-workers",
+    "rescaled": "reference/verdicts",
 }
 Find = Callable[[str], list[str]]
 

@@ -1,6 +1,7 @@
 """The audit of gradients: check what is given, read the weights, judge them, tell the finding."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal, ParamSpec, SupportsFloat
@@ -180,9 +181,16 @@ def _measured(measures: Measures) -> str:
         "inferred": "read off the numbers, which are stored in a finer type",
         "dtype": "the arrays' type",
     }[measures.source]
+    least = measures.tolerated  # what is below it is rounding, and differs between machines
+    outside = measures.outside if measures.outside > least else 0.0
+    turned = _digits(angle, math.degrees(least), "°")
     return (
-        f"relative error {'unknown' if error is None else digits(error, 3)}, "
-        f"angle {'unknown' if angle is None else digits(angle, 3) + '°'}; "
-        f"{digits(100 * measures.outside, 2)}% of A is outside the parts' span, where rounding "
-        f"leaves up to {digits(100 * measures.tolerated, 2)}% in {measures.arithmetic} ({source})"
+        f"relative error {_digits(error, least)}, angle {turned}; "
+        f"{digits(100 * outside, 2)}% of A is outside the parts' span, where rounding leaves up to "
+        f"{digits(100 * least, 2)}% in {measures.arithmetic} ({source})"
     )
+
+
+def _digits(value: float | None, least: float, unit: str = "") -> str:
+    """Return a measure as it is printed: 0 below the least that can be measured."""
+    return "unknown" if value is None else digits(value if value > least else 0.0, 3) + unit

@@ -1,4 +1,4 @@
-"""Whether what a loop makes of its losses is linear in them: else no weight can be read."""
+"""Whether the objective is linear in the loop's losses; otherwise no weight can be read."""
 
 import re
 from collections.abc import Mapping, Sequence

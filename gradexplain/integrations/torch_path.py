@@ -1,4 +1,4 @@
-"""The gradient's way to the optimizer: what each backward pass adds, and what is handed over."""
+"""The gradient's way to the optimizer: what each backward pass adds, what the optimizer gets."""
 
 import contextlib
 import functools
@@ -249,7 +249,7 @@ class Path:
 
     @contextlib.contextmanager
     def _step_watched(self, optimizer: Any) -> Iterator[None]:  # noqa: ANN401 - any optimizer
-        """Watch the `step` of an optimizer that is none of torch's, which calls no hooks."""
+        """Watch the `step` of an optimizer that isn't a subclass of torch's, and calls no hooks."""
         original = optimizer.step
 
         def step(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - its own

@@ -56,7 +56,7 @@ class Output:
 
 @dataclass(eq=False)
 class Graph:
-    """What lies between a pass's roots and the parameters."""
+    """What is between a pass's roots and the parameters."""
 
     losses: list[Any]  # nodes of losses
     known: list[Any]  # the nodes to stop at that were met
@@ -322,7 +322,7 @@ def _below_shapes(node: Any) -> Any:  # noqa: ANN401 - a node of autograd's grap
 
 
 def _mean_of(output: Output) -> tuple[float, float] | None:
-    """Return the count of targets, and the share of their mean that a model's loss is, if it is."""
+    """Return the count of targets, and the factor between a model's loss and their mean."""
     labels, logits, loss = output.given.get("labels"), output.logits, output.loss
     if (
         loss is None

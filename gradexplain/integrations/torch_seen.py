@@ -72,7 +72,7 @@ def _outermost(every: Sequence[Handed]) -> list[Handed]:
 
 
 def _inside(one: Handed, other: Handed) -> bool:
-    """Tell whether an optimizer was handed nothing but what another one was handed before it."""
+    """Tell whether an optimizer got only what another one had already got."""
     if one.passes != other.passes or not set(one.names) <= set(other.names):
         return False
     return one.sketches.keys() <= other.sketches.keys() and all(

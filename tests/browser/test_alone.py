@@ -33,8 +33,8 @@ def share_of_the_window(page: Page) -> float:
     return min(box["height"] / window["height"], box["width"] / window["width"])
 
 
-def test_the_teaching_page_links_to_all_six() -> None:
-    assert len(LINKS) > len(STATES) == 6
+def test_the_teaching_page_links_to_all_ten() -> None:
+    assert len(LINKS) > len(STATES) == 10
     assert all(name == shown for name, _, shown in LINKS)
 
 
@@ -46,7 +46,7 @@ def test_a_link_opens_the_figure_in_the_state_it_names(
     watch = Watch(page, home)
     opened(page, home, f"{name}={state}")
     assert Moved(page, shown).state == read(state.split(","))
-    assert share_of_the_window(page) > 0.7
+    assert share_of_the_window(page) > 0.6  # the loop leaves room for its choices
     assert figure_texts(page) == []
     assert watch.faults == []
 
@@ -65,7 +65,7 @@ def test_it_stays_alone_while_it_is_moved_and_closes(
     assert figure.state != before
     moved = figure.state
     page.wait_for_timeout(400)  # by then the address has followed
-    assert share_of_the_window(page) > 0.7
+    assert share_of_the_window(page) > 0.6  # the loop leaves room for its choices
     assert accessibility(page) == []
     page.get_by_role("link", name="Close").click()
     expect(page.locator(".gx-figure > :target")).to_have_count(0)

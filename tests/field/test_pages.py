@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def _launch(block: Block, page: str) -> Iterator[str]:
     if found.returncode:
         yield f"line {block.line}: {found.stderr}"
     shown = HEARD.match(page, block.end)
-    if shown is None or shown["said"].strip() != found.stdout.strip():
+    if shown is None or dedent(shown["said"]).strip() != found.stdout.strip():
         yield f"line {block.line}: the workers print {found.stdout!r}"
 
 

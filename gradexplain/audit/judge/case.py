@@ -75,7 +75,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Full:
-    """What the full gradient F says: how it stands to the parts, and how A stands to it."""
+    """What the full gradient F says: how it compares with the parts, and A with it."""
 
     weights: Weights  # by the parts, nearest to F
     outside: float  # what no weights give, in the metric of its weights

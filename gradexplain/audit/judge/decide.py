@@ -31,7 +31,7 @@ def decide(case: Case) -> Finding:
 
 
 def _all_zero(case: Case) -> Finding | None:
-    """Every part is zero: no weight leaves a trace."""
+    """Every part is zero, so no weight can be read."""
     if np.any(np.diag(case.weights.metric) > 0):
         return None
     return unexplained(case) if case.beyond else Finding(Verdict.AMBIGUOUS, note("all zero"))
@@ -52,7 +52,7 @@ def _workers_disagree(case: Case) -> Finding | None:
 
 
 def _against_full(case: Case) -> Finding | None:
-    """The full gradient F is no mean of the parts, or a mean by other weights than expected."""
+    """The full gradient F is not a mean of the parts, or one with unexpected weights."""
     full = case.evidence.full if case.evidence else None
     if full is None:
         return None
@@ -147,7 +147,7 @@ def _sums(case: Case) -> Finding | None:
 
 
 def _outside(case: Case) -> Finding | None:
-    """A holds more than the parts, as a whole or in one parameter.
+    """A contains more than the parts, as a whole or in one parameter.
 
     Named first: parameters that fit each by itself, extra columns that explain it, parts that are
     small. The rest may still be a mistake, beside a remainder.
@@ -165,7 +165,7 @@ def _outside(case: Case) -> Finding | None:
 
 
 def _with_a_remainder(case: Case, evidence: Evidence) -> Finding:
-    """Name a mistake with ten times the effect of what lies outside; else ask how that came about.
+    """Name a mistake with ten times the effect of what lies outside; otherwise ask what it is.
 
     What is left may be an arithmetic that was not declared, before it is anything else.
     """
@@ -188,7 +188,7 @@ def _with_a_remainder(case: Case, evidence: Evidence) -> Finding:
 
 
 def _nothing_left(case: Case) -> Finding | None:
-    """A is zero, or next to zero, or holds nothing of these parts."""
+    """A is zero, nearly zero, or contains none of these parts."""
     zero = np.zeros_like(case.expected)
     if case.evidence is not None and case.evidence.zero:
         return Finding(Verdict.DROPPED, note("nothing"), factor=0.0)
@@ -335,7 +335,7 @@ def _uneven(case: Case) -> Finding | None:
 
 
 def _full_outside(case: Case, full: Full, *, as_expected: bool) -> Finding | None:
-    """Say how A stands to an F outside the span: beyond any arithmetic, F is no mean."""
+    """Compare A with an F outside the span; if no arithmetic explains that, F is not a mean."""
     if full.meets:
         return Finding(Verdict.EXACT, note("is full"), notes=(note("full outside"),))
     if full.multiple is not None:
@@ -371,7 +371,7 @@ def _counts_differ(case: Case, counts: Vector, full: Full) -> Finding:
 
 
 def _by_counts(case: Case) -> tuple[Note, ...]:
-    """Say how A stands to the weights expected by the counts, beside what F says."""
+    """Compare A with the weights that the counts give, in addition to what F says."""
     if case.counts is None:
         return ()
     found = decide(case.without_full())

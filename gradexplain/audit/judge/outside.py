@@ -21,7 +21,7 @@ def is_off(part: Case, distance: float) -> bool:
 
 
 def unexplained(case: Case) -> Finding:
-    """Say that A holds something that no weights of the parts give, and where."""
+    """Say that A contains something that no weights of the parts explain, and where."""
     notes, off, evidence = [], strays(case), case.evidence
     names = [name for name, _ in case.parameters()]
     if evidence is not None and evidence.sketched:

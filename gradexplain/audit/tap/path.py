@@ -284,7 +284,7 @@ class _Others:
 
     @property
     def _least(self) -> float:
-        """What is left with a factor for each pass, but for what they fit by chance."""
+        """What is left with a factor for each pass, corrected for what they fit by chance."""
         numbers = int((self._sketches.added != 0).any(0).sum())
         spare = numbers - len(self._turn) - 1
         least = self._left_by(*self._free[:2]) * max(numbers / max(spare, 1), 1.0) ** 0.5

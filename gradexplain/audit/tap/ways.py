@@ -68,7 +68,7 @@ class Way:
 
 
 def ways_of(everyone: Sequence[Seen], *, clipped: bool) -> list[Way]:
-    """Return the way to each optimizer; optimizers whose gradients fared alike share one.
+    """Return the way to each optimizer; optimizers whose gradients were treated alike share one.
 
     Raises:
         ValueError: the workers saw different optimizers step.
@@ -239,7 +239,7 @@ def _differing(tables: Sequence[Sketches]) -> tuple[str, ...]:
 
 
 def _alike(one: Way, other: Way) -> bool:
-    """Tell whether two optimizers' gradients fared alike, in passes that reached both."""
+    """Tell whether two optimizers' gradients were treated alike in passes that reached both."""
     if one.strays or other.strays or (one.held != 0) != (other.held != 0) or one.cut or other.cut:
         return False
     both = one.factors.keys() & other.factors.keys()

@@ -13,7 +13,7 @@ TO_DO = {
     Verdict.UNEVEN: "Compare how the gradients listed above are added up and reduced.",
     Verdict.EXTRA_TERM: "Read A before the optimizer adds to it; zero the gradients between steps.",
     Verdict.COUNTS_DIFFER: "Pass the counts that the loss divides by: unmasked targets.",
-    Verdict.NOT_A_MEAN: "Don't split this loss, or compute what couples examples batch-wide.",
+    Verdict.NOT_A_MEAN: "Don't split this loss, or compute what couples examples once per batch.",
     Verdict.UNEXPLAINED: "Record A and parts at the same parameters, before clipping and decay.",
     Verdict.PARTS_ARE_SUMS: 'Pass reduction="sum" if the parts are gradients of sums.',
     Verdict.NOT_REPRODUCIBLE: "Fix the seeds or turn off dropout, then record A and parts again.",

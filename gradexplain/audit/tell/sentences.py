@@ -149,7 +149,7 @@ def _by_counts(facts: Mapping[str, object], term: str) -> str:
 
 def _at_the_losses(facts: Mapping[str, object], term: str) -> str:
     claim: Note = facts["claim"]  # type: ignore[assignment]
-    return f"By what the losses hand out: {sentence(claim, term)}"
+    return f"At the losses themselves: {sentence(claim, term)}"
 
 
 def _as_it_is_read(facts: Mapping[str, object], term: str) -> str:

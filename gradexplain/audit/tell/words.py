@@ -25,7 +25,7 @@ WEIGHTINGS = {
     "expected": "is the mean gradient",
     "alike": "weighs every part alike",
     "groups alike": "weighs every group alike",
-    "groups and their parts alike": "weighs every group alike, and in it every part",
+    "groups and their parts alike": "weighs every group alike, and the parts in a group alike",
     "groups rightly, their parts alike": "weighs the groups correctly, but their parts alike",
     "other": "weighs the parts in another way",
 }
@@ -73,16 +73,17 @@ _SETTLE = (
 
 SENTENCES: dict[str, str] = {
     # what a finding rests on
-    "all zero": "Every part is zero, so no weight leaves a trace.",
+    "all zero": "Every part is zero, so no weight can be read.",
     "repeat": "The first part, computed again, differs by {share} of its length. Randomness in it "
     "hides what the weights are.",
     "workers disagree": "The workers end with different gradients, so their models drift apart.",
-    "not a mean": "The full gradient is no weighted sum of the parts: no weights make A right.",
+    "not a mean": "The full gradient is not a weighted sum of the parts, so no weights make A "
+    "right.",
     "counts differ": "The full gradient weighs the parts differently from their counts: {weights}.",
     "full of sums": "The full gradient weighs every part by 1/{n}, so the parts are gradients of "
     'sums, not of means. Pass reduction="sum".',
-    "full and arithmetic": "The full gradient is no weighted sum of the parts in float32, but it "
-    "may be one in {types}. " + _SETTLE,
+    "full and arithmetic": "The full gradient is not a weighted sum of the parts in float32, but "
+    "it may be one in {types}. " + _SETTLE,
     "is full": "A is the full gradient.",
     "multiple of full": "A is {factor} times the full gradient.",
     "too few numbers": "The parts span {rank} directions of {spread} numbers that are not zero. "
@@ -90,13 +91,13 @@ SENTENCES: dict[str, str] = {
     "exact or other": "A is the mean gradient, but on this batch a mistake would look the same.",
     "sums": "Every part weighs 1/n = 1/{n}. If the parts are gradients of sums, A is right: pass "
     'reduction="sum". If they are gradients of means, A is their sum over n.',
-    "unexplained": "A is no weighted sum of the parts: something else was added, or these are not "
-    "the parts that were accumulated. The weights below come closest.",
-    "hidden": "A may hold {parts}, but beside the other parts they are too small to tell.",
-    "arithmetic": "{share} of A is no weighted sum of the parts, no more than {types} leave. "
-    + _SETTLE,
-    "nothing": "A holds nothing of these parts: every one was dropped.",
-    "short": "A is too small beside the parts for its weights to be read.",
+    "unexplained": "A is not a weighted sum of the parts: something else was added, or these are "
+    "not the parts that were accumulated. The weights below come closest.",
+    "hidden": "A may contain {parts}, but next to the other parts they are too small to tell.",
+    "arithmetic": "{share} of A is not a weighted sum of the parts, which is no more than rounding "
+    "in {types} leaves. " + _SETTLE,
+    "nothing": "A contains none of these parts: all of them were dropped.",
+    "short": "A is too small next to the parts for its weights to be read.",
     "lacking": "A may lack {parts}: rounding hides whether it does.",
     "near": "A is near the mean gradient, but rounding hides which weights it has.",
     "several": "Several weightings fit A.",
@@ -108,7 +109,7 @@ SENTENCES: dict[str, str] = {
     "extra columns.",
     # what else was found
     "consistent": "A is consistent with the expected weights, as far as these data can show.",
-    "full outside": "F is no weighted sum of the parts, so they could not have made A.",
+    "full outside": "F is not a weighted sum of the parts, so A was not accumulated from them.",
     "is full, counts wrong": "A is the full gradient: only the counts passed in are wrong.",
     "multiple of full too": "A is {factor} times the full gradient.",
     "also any mean": "With one part, it is any mean at all.",
@@ -119,7 +120,7 @@ SENTENCES: dict[str, str] = {
     "but unread": "The weights of {parts} cannot be determined; the others fit this.",
     "only the last": "Only the last part is left: are gradients zeroed before each backward pass?",
     "sign": "The factor is negative: a sign was flipped.",
-    "loss scale": "2^{power}: a loss scale that was not taken out.",
+    "loss scale": "2^{power}: a loss scale that was not divided out.",
     "another order": "These are the expected weights in another order: the counts belong to other "
     "parts.",
     "doubled": "{parts} counted twice.",
@@ -141,9 +142,9 @@ SENTENCES: dict[str, str] = {
     "as little as {ratio} times what they should.",
     "integers": "They are as {ratio}. What do these numbers count?",
     "negative": "Negative weights: {parts}.",
-    "remainder": "Beside that, {share} of A is no weighted sum of the parts.",
-    "remainder arithmetic": "{types} arithmetic would leave as much.",
-    "right inside": "What the parts explain of A has the expected weights.",
+    "remainder": "In addition, {share} of A is not a weighted sum of the parts.",
+    "remainder arithmetic": "Rounding in {types} would leave as much.",
+    "right inside": "The share of A that the parts explain has the expected weights.",
     "sketched outside": "On sketches these weights are only estimates: audit the full gradients.",
     "parameters off": "{off} of {of} parameters are off: {names}.",
     "proportions only": "The proportions are exact. The factor, {factor}, is not judged, because "
@@ -176,7 +177,7 @@ SENTENCES: dict[str, str] = {
     "step, before the first backward pass.",
     "way lost": "{share} of the gradient handed to the optimizer differs from what the backward "
     "passes added.",
-    "untapped pass": "Backward pass {one} changed what the optimizer got, by way of {name}, but no "
+    "untapped pass": "Backward pass {one} changed what the optimizer got, through {name}, but no "
     "loss in it was tapped, so its weight was not read.",
     "not read": "It was not read: {reason}.",
     "untapped path": "A term of the objective reaches {name} without passing a tap, so its "
