@@ -137,7 +137,9 @@ class Readers:
                 self._made.append((one, tap))
 
     def _returned(self, model: nn.Module, _: Any, given: Any, out: Any) -> None:  # noqa: ANN401 - anybody's
-        loss, shown, aux = (_differentiable(out, name) for name in ("loss", "log_probs", "aux_loss"))
+        loss, shown, aux = (
+            _differentiable(out, name) for name in ("loss", "log_probs", "aux_loss")
+        )
         if torch.is_grad_enabled() and not (loss is shown is aux is None):
             log_probs = None if shown is None else LogProbs(shown, _field(out, "label_mask"))
             weight = getattr(getattr(model, "config", None), "router_aux_loss_coef", None)

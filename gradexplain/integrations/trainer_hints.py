@@ -19,9 +19,20 @@ def hinted(report: Report, trainer: Trainer, items: Any) -> Report:  # noqa: ANN
         trainer: whose step it was.
         items: the `num_items_in_batch` that `compute_loss` was given.
     """
-    if report.ok is not False or items is None:
+    if report.ok is False and items is not None:
+        hints = tuple(_hints(report, trainer, float(items)))
+    elif report.ok is None and None in report.weights and "GRPOTrainer" in _kinds(trainer):
+        hints = (
+            "A micro-batch whose advantages are all 0 shows no weight: audit another step, or "
+            "each, with every=1.",
+        )
+    else:
         return report
-    return replace(report, notes=(*report.notes, *_hints(report, trainer, float(items))))
+    return replace(report, notes=(*report.notes, *hints))
+
+
+def _kinds(trainer: Trainer) -> list[str]:
+    return [kind.__name__ for kind in type(trainer).__mro__]
 
 
 def _hints(report: Report, trainer: Trainer, items: float) -> Iterator[str]:

@@ -218,5 +218,7 @@ class _Once(AuditCallback):
 
 def _alike(one: Report, other: Report) -> bool:
     """Tell whether two steps read the same, but for numbers that change with the data."""
-    same = [(report.verdict, [verdict for _, verdict, _ in report.terms]) for report in (one, other)]
+    same = [
+        (report.verdict, [verdict for _, verdict, _ in report.terms]) for report in (one, other)
+    ]
     return same[0] == same[1] and abs(one.factor - other.factor) <= _NEAR * abs(other.factor)

@@ -1,27 +1,20 @@
-"""`audit_trainer`: one step of a real Trainer is read, without a tap."""
+"""`AuditCallback`: a step of a real Trainer's own run is read, without a tap."""
 
 import copy
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import transformers
-from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    MixtralConfig,
-    MixtralForCausalLM,
-    Trainer,
-    TrainerCallback,
-)
+from transformers import Trainer, TrainerCallback
 
-from field.cases.transformers_trainer import VOCABULARY, MeanLossTrainer, make_trainer
+from field.cases.transformers_trainer import MeanLossTrainer, make_trainer
+from field.trainers import ANY, NEW, OLD, RELEASE, stock
 from gradexplain.integrations.torch import watch
-from gradexplain.integrations.transformers import audit_trainer
+from gradexplain.integrations.transformers import AuditCallback, audit_trainer
 
-OLD = transformers.__version__ == "4.45.2"
-RELEASE = "mean-of-means" if OLD else "exact"
+NEWER = pytest.mark.skipif(OLD, reason="only the newer release divides by the count of a step")
 
 
 @pytest.fixture(name="folder")
@@ -29,24 +22,49 @@ def _folder(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {},
-        {"bf16": True},
-        {"max_grad_norm": 1e-3},
-        {"label_smoothing_factor": 0.1},
-        {"gradient_checkpointing": True},
-        {"neftune_noise_alpha": 5.0},
-    ],
-    ids=str,
-)
-def test_the_trainer_reads_as_its_release_does(folder: str, arguments: dict[str, Any]) -> None:
-    report = audit_trainer(make_trainer(Trainer, folder, **arguments))
+def trained(trainer: Trainer, *given: Any, **named: Any) -> AuditCallback:
+    """Train with the callback added, as the page says."""
+    audit = AuditCallback(trainer, *given, **named)
+    trainer.add_callback(audit)
+    trainer.train()
+    return audit
+
+
+@pytest.mark.parametrize("name", ANY)
+def test_the_trainer_reads_as_its_release_does(folder: str, name: str) -> None:
+    make = ANY[name].right
+    assert make is not None
+    report = audit_trainer(make(folder))
     assert report.verdict.value == RELEASE, report
     if OLD:
         assert report.weights == pytest.approx([0.25] * 4, rel=1e-2)
     assert len({part.count for part in report.parts}) > 1
+
+
+@pytest.mark.parametrize("name", [name for name, one in ANY.items() if one.wrong])
+def test_a_wrong_trainer_is_named_with_any_release(folder: str, name: str) -> None:
+    one = ANY[name]
+    assert one.wrong is not None
+    assert audit_trainer(one.wrong(folder)).verdict.value == one.verdict
+
+
+@NEWER
+@pytest.mark.parametrize("name", [name for name, one in NEW.items() if one.right])
+def test_the_right_trainer_is_exact(folder: str, name: str) -> None:
+    make = NEW[name].right
+    assert make is not None
+    report = audit_trainer(make(folder))
+    assert report.ok is True, report
+
+
+@NEWER
+@pytest.mark.parametrize("name", [name for name, one in NEW.items() if one.wrong])
+def test_the_wrong_trainer_is_named(folder: str, name: str) -> None:
+    one = NEW[name]
+    assert one.wrong is not None
+    report = audit_trainer(one.wrong(folder))
+    assert report.verdict.value == one.verdict, report
+    assert one.words in " ".join(str(report).split())
 
 
 def test_dropout_does_not_blur_it(folder: str) -> None:
@@ -74,62 +92,172 @@ def test_a_loss_that_divides_by_the_number_of_items_is_read(folder: str) -> None
     assert report.verdict.value == RELEASE, report
 
 
-@pytest.mark.skipif(OLD, reason="only the newer release divides its cross-entropy by the count")
+@NEWER
 def test_a_routers_loss_is_a_term_of_its_own(folder: str) -> None:
-    torch.manual_seed(0)
-    model = MixtralForCausalLM(
-        MixtralConfig(
-            vocab_size=VOCABULARY,
-            hidden_size=16,
-            intermediate_size=24,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=2,
-            num_local_experts=4,
-            output_router_logits=True,
-            max_position_embeddings=64,
-        )
-    )
-    report = audit_trainer(make_trainer(Trainer, folder, model))
+    make = NEW["router"].wrong
+    assert make is not None
+    report = audit_trainer(make(folder))
     terms = {name: verdict.value for name, verdict, _ in report.terms}
     assert terms == {"loss": "exact", "aux_loss": "rescaled"}
     assert "times 4" in str(report)
 
 
-@pytest.mark.skipif(OLD, reason="only the newer release divides its cross-entropy by the count")
+@NEWER
 def test_gpt2_counts_its_labels_before_the_shift(folder: str) -> None:
-    torch.manual_seed(0)
-    model = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=VOCABULARY,
-            n_positions=64,
-            n_embd=16,
-            n_layer=2,
-            n_head=2,
-            bos_token_id=0,
-            eos_token_id=0,
-        )
-    )
-    report = audit_trainer(make_trainer(Trainer, folder, model))
+    make = NEW["gpt2"].wrong
+    assert make is not None
+    report = audit_trainer(make(folder))
     counts = [part.count or 0 for part in report.parts]
     rows = 2 * len(counts)  # each has one label that is never predicted
-    assert report.verdict.value == "rescaled"
     assert report.factor == pytest.approx(sum(counts) / (sum(counts) + rows), rel=1e-5)
 
 
-def test_callbacks_are_called_and_the_trainer_trains_on(folder: str) -> None:
-    trainer, calls = make_trainer(Trainer, folder), list[str]()
+def test_the_run_is_the_same_with_and_without(folder: str) -> None:
+    plain, watched = (make_trainer(Trainer, folder) for _ in range(2))
+    plain.train()
+    audit = trained(watched, every=1) if OLD else trained(watched)
+    assert audit.report is not None
+    for one, other in zip(plain.model.parameters(), watched.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+    copy.deepcopy(watched.model)
+    assert not watched.model._forward_hooks  # noqa: SLF001 - nothing of the window is left
+    assert "compute_loss" not in vars(watched)
 
-    class Watching(TrainerCallback):
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            calls.append("begun")
 
-    trainer.add_callback(Watching)
-    audit_trainer(trainer)
-    assert calls == ["begun"]
+def test_the_summary_goes_where_the_trainer_logs(folder: str) -> None:
+    trainer = make_trainer(Trainer, folder, logging_steps=1)
+    audit = trained(trainer)
+    assert audit.report is not None
+    logs = trainer.state.log_history
+    assert [log["step"] for log in logs if "audit" in log] == [1]
+    assert audit.report.summary in [log.get("audit") for log in logs]
+    assert [log["step"] for log in logs if "loss" in log][:1] == [1]  # its own is not lost
+
+
+def test_each_step_is_watched_and_those_that_differ_are_told(folder: str) -> None:
+    """An epoch has six micro-batches: a step of four, and one of two."""
+    trainer = make_trainer(MeanLossTrainer, folder, max_steps=4)
+    with pytest.warns(UserWarning, match="Step 2 of the run") as said:
+        audit = trained(trainer, step=2, every=1, path=False)
+    assert audit.report is audit.reports[2]
+    factors = {step: round(report.factor, 3) for step, report in audit.reports.items()}
+    assert factors == ({2: 1} if OLD else {2: 2, 3: 4})  # the older one has no short window
+    assert len(said) == len(factors)
+
+
+@NEWER
+def test_steps_that_read_alike_are_told_once(folder: str) -> None:
+    trainer = make_trainer(Trainer, folder, max_steps=4)
+    assert list(trained(trainer, every=1).reports) == [1]
+
+
+def test_a_step_that_is_wrong_stops_the_run(folder: str) -> None:
+    trainer = make_trainer(MeanLossTrainer, folder, max_steps=3)
+    with pytest.raises(AssertionError, match="MEAN OF MEANS: 4 tapped losses"):
+        trained(trainer, on_wrong="raise")
     assert trainer.state.global_step == 1
-    copy.deepcopy(trainer.model)
-    assert not trainer.model._forward_hooks  # noqa: SLF001 - nothing of the window is left
+    assert "compute_loss" not in vars(trainer)
+
+
+def test_a_step_that_is_wrong_is_warned_of(folder: str) -> None:
+    with pytest.warns(UserWarning, match="Step 1 of the run:\nMEAN OF MEANS"):
+        trained(make_trainer(MeanLossTrainer, folder, max_steps=1))
+
+
+class Hinge(Trainer):
+    """A loss that no reader knows: a mean over the texts of the micro-batch."""
+
+    def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+        inputs.pop("labels")
+        return (1 - model(**inputs).logits.mean((1, 2))).relu().mean()
+
+
+def test_a_loss_that_cannot_be_read_is_said_to_be(
+    folder: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        audit = trained(make_trainer(Hinge, folder, max_steps=1))
+    assert audit.report is None
+    assert "step 1 was not audited: watch must be shown a loss" in caplog.text
+    assert "pass targets=" in caplog.text
+    with pytest.raises(ValueError, match="pass targets="):
+        trained(make_trainer(Hinge, folder, max_steps=1), on_wrong="raise")
+
+
+def test_a_loss_whose_targets_are_counted_is_tapped(folder: str) -> None:
+    report = audit_trainer(make_trainer(Hinge, folder), targets=lambda one: len(one["input_ids"]))
+    assert report.verdict.value == ("exact" if OLD else "rescaled")
+    assert [part.count for part in report.parts] == [2] * 4
+
+
+def test_a_step_that_never_comes_is_said_to_be_missing(
+    folder: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        audit = trained(make_trainer(Trainer, folder, max_steps=1), step=7)
+    assert audit.report is None
+    assert "Step 7 was not audited: the run had 1" in caplog.text
+
+
+def test_a_window_that_an_error_left_open_is_closed(folder: str) -> None:
+    class Failing(Trainer):
+        failed = False
+
+        def compute_loss(self, *given: Any, **named: Any) -> Any:
+            if not self.failed:
+                self.failed = True
+                raise LookupError
+            return super().compute_loss(*given, **named)
+
+    trainer = make_trainer(Failing, folder, max_steps=1)
+    audit = AuditCallback(trainer)
+    trainer.add_callback(audit)
+    with pytest.raises(LookupError):
+        trainer.train()
+    trainer.train()
+    assert audit.report is not None
+    assert audit.report.verdict.value == RELEASE
+    assert "compute_loss" not in vars(trainer)
+
+
+def test_a_step_that_the_scaler_skips_is_not_read(folder: str) -> None:
+    """The next one is; no half precision is at hand on the CPU, so the skip is feigned."""
+    trainer = make_trainer(Trainer, folder, max_steps=2)
+    audit = AuditCallback(trainer)
+    trainer.add_callback(audit)
+
+    class Skipping(TrainerCallback):
+        def on_optimizer_step(self, _: Any, state: Any, __: Any, **___: Any) -> None:
+            trainer.optimizer._is_overflow = state.global_step == 0  # noqa: SLF001 - accelerate's
+
+    trainer.callback_handler.callbacks.insert(0, Skipping())
+    trainer.train()
+    assert list(audit.reports) == [2]
+
+
+@pytest.mark.parametrize(
+    ("named", "error"),
+    [
+        ({"step": 0}, "step must be a whole number, 1 or more, not 0"),
+        ({"every": 0}, "every must be a whole number, 1 or more, not 0"),
+        ({"every": True}, "every must be a whole number, 1 or more, not True"),
+        ({"on_wrong": "stop"}, 'on_wrong must be "warn" or "raise", not \'stop\''),
+    ],
+)
+def test_bad_arguments_are_refused(folder: str, named: Any, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        AuditCallback(stock()(folder), **named)
+
+
+def test_only_a_trainer_is_watched() -> None:
+    with pytest.raises(TypeError, match="trainer must be a Trainer, not Linear"):
+        AuditCallback(torch.nn.Linear(1, 1))
+
+
+def test_audit_trainer_stops_after_the_step_and_the_trainer_trains_on(folder: str) -> None:
+    trainer = make_trainer(Trainer, folder)
+    audit_trainer(trainer)
+    assert trainer.state.global_step == 1
     trainer.train()
     assert trainer.state.global_step == (1 if OLD else 2)  # the older one drops short windows
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 if importlib.util.find_spec("trl") is None:
-    pytest.skip("the set of 2024 has no TRL: the newer one runs all of these", allow_module_level=True)
+    pytest.skip(
+        "the set of 2024 has no TRL: the newer one runs all of these", allow_module_level=True
+    )
 
 from field.trainers import llama
 from field.trainers_trl import TRL, alike, dpo, grpo, sft
