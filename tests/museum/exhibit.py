@@ -46,6 +46,10 @@ class About:
 
 def about(name: str) -> About:
     """Read what is known of an exhibit, without importing it."""
+    if name.startswith("right: "):
+        from museum import controls
+
+        return controls.about(name)
     tree = ast.parse((BUGS / f"{name}.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ABOUT":
@@ -85,6 +89,7 @@ class Played:
     counts: Sequence[float] | None = None
     sides: Mapping[str, Side] = field(default_factory=dict)
     groups: Sequence[int] | None = None
+    ready: bool = False  # whether the micro-batches are their gradients already
     extra: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     clip: float = 0.0
     owner: Callable[[Any, Any], Any] | None = None  # a part's loss as its owner would compute it
@@ -151,11 +156,16 @@ class Loop:
     rank: int = 0
     workers: int = 1
     world: Any = None
+    logged: list[float] = field(default_factory=list)
 
     @property
     def steps(self) -> int:
         """The number of micro-batches in the window."""
         return len(self.batches)
+
+    def log(self, loss: Any) -> None:
+        """Log a loss, where that is not what is differentiated."""
+        self.logged.append(float(loss))
 
     def everywhere(self, number: float) -> float:
         """Add a number up over the workers."""
@@ -170,12 +180,22 @@ class Loop:
 
 
 def play(name: str, stage: Stage, *, right: bool) -> Played:
-    """Run one version of an exhibit."""
-    module = importlib.import_module(f"museum.bugs.{name}")
+    """Run one version of an exhibit, or a control."""
+    if name.startswith("right: "):
+        from museum import controls
+
+        played = controls.play(name, stage)
+        return _completed(played, stage)
+    module: Any = importlib.import_module(f"museum.bugs.{name}")
     if hasattr(module, "play"):
-        played: Played = module.play(stage, right=right)
+        played = module.play(stage, right=right)
     else:
         played = _reduced(module, stage, right=right)
+    return _completed(played, stage)
+
+
+def _completed(played: Played, stage: Stage) -> Played:
+    """Add what the stage caught."""
     played.handed = [stage.handed] if not played.handed else played.handed
     played.loss = sum(stage.losses) if stage.losses else None
     played.report = stage.report
@@ -206,6 +226,7 @@ def _reduced(module: Any, stage: Stage, *, right: bool) -> Played:
     with stage.window(net, optimizer) as loop.tap:
         (module.after if right else module.before)(loop)
     stage.handed = optimizer.handed[-1]
+    stage.losses = loop.logged or stage.losses
     shown = [k for k, batch in enumerate(batches) if world.valid(batch)]
     return Played(
         model,

@@ -60,10 +60,11 @@ def _columns(played: Played) -> tuple[Array, list[tuple[str, int]]]:
 
 
 def _each(played: Played, each: Any, batch: Any) -> list[Array]:
-    size = len(each(played.model, batch))
-    return [
-        vector(gradient_of(played, lambda i=i: each(played.model, batch)[i])) for i in range(size)
-    ]
+    losses = each(played.model, batch)
+    if played.gradient is not None:
+        every = range(len(losses))
+        return [vector(gradient_of(played, lambda i=i: each(played.model, batch)[i])) for i in every]
+    return [vector(gradient_of(played, lambda one=one: one)) for one in losses]
 
 
 def _solved(columns: Array, owners: list[tuple[str, int]], handed: Array) -> dict[str, Any]:

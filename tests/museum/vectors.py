@@ -22,7 +22,9 @@ def gradient_of(played: Played, loss: Callable[[], Any]) -> dict[str, Any]:
     import torch
 
     named = {n: w for n, w in played.model.named_parameters() if w.requires_grad}
-    found = torch.autograd.grad(loss(), list(named.values()), allow_unused=True)
+    found = torch.autograd.grad(
+        loss(), list(named.values()), allow_unused=True, retain_graph=True
+    )
     return {
         name: torch.zeros_like(w) if g is None else g.detach()
         for (name, w), g in zip(named.items(), found, strict=True)
@@ -31,6 +33,8 @@ def gradient_of(played: Played, loss: Callable[[], Any]) -> dict[str, Any]:
 
 def part_gradient(played: Played, batch: Any) -> dict[str, Any]:
     """Return the gradient of a micro-batch's own loss, as its owner would compute it."""
+    if played.ready:
+        return dict(batch)
     if played.owner is not None:
         return gradient_of(played, lambda: played.owner(played.model, batch))
     if played.part is not None:
@@ -55,9 +59,23 @@ def whole_loss(played: Played) -> Any:
     return loss
 
 
+def full_gradient(played: Played) -> dict[str, Any]:
+    """Return the gradient of the whole, by parameter's name."""
+    if not played.ready:
+        return gradient_of(played, lambda: whole_loss(played))
+    total = sum(counted(played))
+    return {
+        name: sum(
+            np.asarray(part[name]) * n / total
+            for part, n in zip(played.batches, counted(played), strict=True)
+        )
+        for name in played.batches[0]
+    }
+
+
 def whole_gradient(played: Played) -> Array:
     """Return the gradient of the whole, clipped where the step is meant to be."""
-    full = vector(gradient_of(played, lambda: whole_loss(played)))
+    full = vector(full_gradient(played))
     norm = float(np.linalg.norm(full))
     return full * min(1.0, played.clip / norm) if played.clip else full
 

@@ -29,13 +29,14 @@ def before(loop: Loop) -> None:
 
 
 def after(loop: Loop) -> None:
-    finite = 0
+    losses = []
     for batch in loop.batches:
         loss = mean_loss(loop.model, batch)
         if not loss.isfinite():
             continue
         loop.tap(loss, targets=count(batch)).backward()
-        finite += 1
+        losses.append(float(loss))
     for weight in loop.model.parameters():
-        weight.grad /= finite
+        weight.grad /= len(losses)
+    loop.log(sum(losses) / len(losses))
     loop.optimizer.step()

@@ -31,6 +31,7 @@ def after(loop: Loop) -> None:
     for batch in loop.batches:
         loss = loop.tap(mean_loss(loop.model, batch), targets=count(batch))
         (loss / ACCUMULATION_STEPS).backward()
+        loop.log(loss / loop.steps)
     remaining = loop.steps % ACCUMULATION_STEPS
     for weight in loop.model.parameters():
         weight.grad *= ACCUMULATION_STEPS / remaining

@@ -24,11 +24,13 @@ def before(loop: Loop) -> None:
 
 
 def after(loop: Loop) -> None:
-    tokens = 0
+    tokens, losses = 0, []
     for batch in loop.batches:
         loss = loop.tap(sum_loss(loop.model, batch), targets=count(batch), reduction="sum")
         loss.backward()
         tokens += count(batch)
+        losses.append(float(loss))
     for weight in loop.model.parameters():
         weight.grad.div_(tokens)
+    loop.log(sum(losses) / tokens)
     loop.optimizer.step()

@@ -32,6 +32,7 @@ def after(loop: Loop) -> None:
     for batch in loop.batches:
         loss = loop.tap(sum_loss(loop.net, batch), targets=count(batch), reduction="sum")
         (loss / loss_scale).backward()
+        loop.log(loop.workers * loss / loss_scale)
     for weight in loop.model.parameters():
         weight.grad *= loop.workers  # undo the mean over ranks
     loop.optimizer.step()

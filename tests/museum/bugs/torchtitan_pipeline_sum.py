@@ -1,7 +1,5 @@
 """With a pipeline, the sum over tokens is differentiated; the division comes after backward."""
 
-from typing import Any
-
 from museum.exhibit import About, Loop
 from museum.worlds import count, sum_loss
 
@@ -24,7 +22,7 @@ def before(loop: Loop) -> None:
         loss = loop.tap(sum_loss(loop.model, batch), targets=count(batch), reduction="sum")
         loss.backward()
         losses.append(loss.detach())
-    print_loss(sum(losses) / total)
+    loop.log(sum(losses) / total)
     loop.optimizer.step()
 
 
@@ -34,7 +32,3 @@ def after(loop: Loop) -> None:
         loss = loop.tap(sum_loss(loop.model, batch), targets=count(batch), reduction="sum")
         (loss / total).backward()
     loop.optimizer.step()
-
-
-def print_loss(_: Any) -> None:
-    """Log what was divided, which is not what was differentiated."""
