@@ -70,6 +70,7 @@ def play(name: str, stage: Stage) -> Played:
     if control.framework in ("optax", "jax"):
         return _captured(control.framework)
     from field.tiny import CatchingSGD
+
     from museum import worlds
 
     world = _world(control, worlds)
@@ -158,7 +159,9 @@ def _window(loop: Loop, control: Control) -> float:
     return loop.everywhere(sum(map(count, loop.batches))) / loop.workers
 
 
-def _share(loop: Loop, control: Control, k: int, batch: Any, total: float) -> Any:
+def _share(  # noqa: PLR0911 - one line a style
+    loop: Loop, control: Control, k: int, batch: Any, total: float
+) -> Any:
     """Return what a micro-batch adds to the loss of the window."""
     from museum import worlds
 

@@ -1,8 +1,8 @@
 """What an exhibit is, and the stage that its loops run on.
 
 An exhibit is a module under `bugs/` with an `ABOUT`, made of literals, so that it can be read
-without importing the package that it runs. A *reduction* has `before(loop)` and `after(loop)`, plain
-torch; one that runs the *real package* has `play(stage, right=...)` instead.
+without importing the package that it runs. A *reduction* has `before(loop)` and `after(loop)`, in
+plain torch; one that runs the *real package* has `play(stage, right=...)` instead.
 """
 
 import ast
@@ -112,7 +112,9 @@ class Stage:
     losses: list[float] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def window(self, model: Any, optimizer: Any = None, **options: Any) -> Iterator[Callable[..., Any]]:
+    def window(
+        self, model: Any, optimizer: Any = None, **options: Any
+    ) -> Iterator[Callable[..., Any]]:
         """Watch a step, or only note what its losses were; yield the tap."""
         if not self.watching:
             with _noting(self.losses):
@@ -137,11 +139,11 @@ def _noting(losses: list[float]) -> Iterator[None]:
             losses.append(float(self.detach()))
         return backward(self, *arguments, **options)
 
-    torch.Tensor.backward = noted  # type: ignore[method-assign]
+    torch.Tensor.backward = noted
     try:
         yield
     finally:
-        torch.Tensor.backward = backward  # type: ignore[method-assign]
+        torch.Tensor.backward = backward
 
 
 @dataclass
@@ -204,6 +206,7 @@ def _completed(played: Played, stage: Stage) -> Played:
 
 def _reduced(module: Any, stage: Stage, *, right: bool) -> Played:
     from field.tiny import CatchingSGD
+
     from museum import worlds
 
     known: About = module.ABOUT

@@ -42,10 +42,9 @@ def ask(question: str, jobs: Sequence[Job]) -> dict[str, Any]:
     environments = [about(name).environment(right=right) for name, right in jobs]
     for environment in dict.fromkeys(environments):
         mine = [job for job, needs in zip(jobs, environments, strict=True) if needs == environment]
-        if question == "tools":
-            environment = f"{environment}+tools"
-        print(f"museum: {question}, {len(mine)} versions in {environment}", file=sys.stderr)
-        found |= started(environment, question, mine)
+        needed = f"{environment}+tools" if question in {"tools", "smallest"} else environment
+        print(f"museum: {question}, {len(mine)} versions in {needed}", file=sys.stderr)
+        found |= started(needed, question, mine)
     return dict(sorted(found.items()))
 
 
@@ -93,11 +92,12 @@ def record() -> dict[str, Any]:
     truth = json.loads(TRUTH.read_text(encoding="utf-8"))
     jobs = [*every(), *((name, True) for name in CONTROLS)]
     answers = ask("tools", jobs)
+    raw = ROOT / ".museum" / "answers.json"  # all that was said, for whoever wants to know more
+    raw.parent.mkdir(exist_ok=True)
+    raw.write_text(json.dumps(answers, indent=1), encoding="utf-8")
     flagged = preflight([name for name, _ in every()])
     bugs = [bug(name, truth, answers, flagged) for name in dict.fromkeys(n for n, _ in every())]
-    controls = [
-        {"name": name, **_short(answers[f"{name}, after"])} for name in CONTROLS
-    ]
+    controls = [{"name": name, **_short(answers[f"{name}, after"])} for name in CONTROLS]
     return {
         "made": {
             "date": dt.datetime.now(dt.UTC).date().isoformat(),
@@ -105,7 +105,7 @@ def record() -> dict[str, Any]:
             "command": "make museum",
         },
         "comparison": comparison(bugs, controls, answers),
-        "smallest": ask("smallest", [("sequences", True)])["sequences, after"],
+        "smallest": ask("smallest", [("nanochat_sft", True)])["nanochat_sft, after"],
         "bugs": bugs,
         "controls": controls,
     }
@@ -160,7 +160,9 @@ def comparison(bugs: Any, controls: Any, answers: Any) -> dict[str, Any]:
         rows = [[bug["before"][t] for t in own if t in bug["before"]] for bug in bugs]
         right = [[bug["after"][t] for t in own if t in bug["after"]] for bug in bugs]
         right += [[control[t] for t in own if t in control] for control in controls]
-        times = [a[t]["seconds"] for a in answers.values() for t in own if "seconds" in a.get(t, {})]
+        times = [
+            a[t]["seconds"] for a in answers.values() for t in own if "seconds" in a.get(t, {})
+        ]
         table[tool] = {
             "bugs": sum(any("not for" not in one for one in row) for row in rows),
             "detected": sum(any(one["ok"] is False for one in row) for row in rows),
@@ -190,7 +192,17 @@ def preflight(names: Sequence[str]) -> dict[str, str]:
             for side in ("before", "after"):
                 Path(folder, f"{name}__{side}.py").write_text(_loop(source, side), encoding="utf-8")
         run = subprocess.run(
-            [python, "-m", "torch_preflight", "check", folder, "--select", "TG014", "--format", "json"],
+            [
+                python,
+                "-m",
+                "torch_preflight",
+                "check",
+                folder,
+                "--select",
+                "TG014",
+                "--format",
+                "json",
+            ],
             env=_variables(["tools"]),
             capture_output=True,
             text=True,
@@ -224,7 +236,11 @@ def _short(answer: Any) -> dict[str, Any]:
         raise SystemExit(f"museum: {answer['failed']}\n{answer['trace']}")
     kept = "ok", "verdict", "factor", "weights", "terms", "says", "cause", "not for"
     return {
-        tool: {key: _rounded(said[key]) for key in kept if said.get(key) not in (None, {}) or key == "ok"}
+        tool: {
+            key: _rounded(said[key])
+            for key in kept
+            if said.get(key) not in (None, {}) or key == "ok"
+        }
         for tool, said in answer.items()
         if tool != "loop"
     }

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from museum import tools, worlds
 from museum.exhibit import Loop, Played
+from museum.vectors import vector, whole_gradient
 
 SHARES = 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 0.0
 
@@ -15,6 +18,7 @@ def ask(name: str, **_: Any) -> dict[str, Any]:
 
 def _asked(share: float) -> dict[str, Any]:
     from field.tiny import CatchingSGD
+
     from gradexplain.integrations.torch import watch
 
     world = worlds.make("sequences", "float32")
@@ -38,9 +42,8 @@ def _asked(share: float) -> dict[str, Any]:
             None, lambda given: mixed(given, share, []), world, right=False
         ),
     }
-    off = tools.vector(played.handed[0]) - tools.whole_gradient(played)
-    full = tools.whole_gradient(played)
-    error = float((off @ off) ** 0.5 / (full @ full) ** 0.5)
+    full = whole_gradient(played)
+    error = float(np.linalg.norm(vector(played.handed[0]) - full) / np.linalg.norm(full))
     return {"error": error, **{tool: answer["ok"] for tool, answer in answers.items()}}
 
 

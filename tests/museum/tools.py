@@ -6,6 +6,7 @@ right by construction: more than their users have.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,18 +76,20 @@ def audit(played: Played) -> Answer:
 
     parts = [part_gradient(played, batch) for batch in played.batches]
     full = full_gradient(played)
+
+    def mean_of(each: Any, batch: Any) -> Any:
+        return gradient_of(played, lambda: each(played.model, batch).mean())
+
     terms = {
         name: Term(
-            [gradient_of(played, lambda b=b, s=side: s.each(played.model, b).mean()) for b in batches],
-            [len(side.each(played.model, batch)) for batch in batches],
+            [mean_of(side.each, batch) for batch in played.batches],
+            [len(side.each(played.model, batch)) for batch in played.batches],
             side.weight,
         )
         for name, side in played.sides.items()
-        for batches in [played.batches]
     }
     extra = {
-        name: gradient_of(played, lambda one=one: one(played.model))
-        for name, one in played.extra.items()
+        name: gradient_of(played, partial(one, played.model)) for name, one in played.extra.items()
     }
     handed: Any = played.handed[0] if len(played.handed) == 1 else PerWorker(list(played.handed))
     norm = float(np.linalg.norm(vector(full)))
@@ -226,7 +229,11 @@ def _equivalent(module: Any, step: Callable[[Loop], Any], world: Any, *, right: 
     except AssertionError as error:
         text = str(error)
         cause = text[text.index("Likely cause:") :] if "Likely cause:" in text else text
-        return {"ok": False, "says": " ".join(cause.split())[:300], "cause": "Likely cause:" in text}
+        return {
+            "ok": False,
+            "says": " ".join(cause.split())[:300],
+            "cause": "Likely cause:" in text,
+        }
     return {"ok": True, "says": "equivalent"}
 
 

@@ -140,9 +140,7 @@ def classified(stage: Stage, model: Any) -> Played:
             disable_tqdm=True,
             use_cpu=True,
         )
-        trainer = Trainer(
-            model=model, args=arguments, train_dataset=texts, data_collator=collate
-        )
+        trainer = Trainer(model=model, args=arguments, train_dataset=texts, data_collator=collate)
         _stepped(stage, trainer)
     return Played(model, seen[:WINDOW], each=each)
 

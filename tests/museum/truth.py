@@ -6,6 +6,7 @@ the parts' own gradients take their place, and what they leave over says that no
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def _columns(played: Played) -> tuple[Array, list[tuple[str, int]]]:
                 columns.append(gradient)
                 owners.append((name, k))
     for name, loss in played.extra.items():
-        columns.append(vector(gradient_of(played, lambda loss=loss: loss(played.model))))
+        columns.append(vector(gradient_of(played, partial(loss, played.model))))
         owners.append((name, 0))
     return np.stack(columns, axis=1), owners
 
@@ -63,8 +64,18 @@ def _each(played: Played, each: Any, batch: Any) -> list[Array]:
     losses = each(played.model, batch)
     if played.gradient is not None:
         every = range(len(losses))
-        return [vector(gradient_of(played, lambda i=i: each(played.model, batch)[i])) for i in every]
-    return [vector(gradient_of(played, lambda one=one: one)) for one in losses]
+        return [
+            vector(gradient_of(played, partial(_one_of, each, played, batch, i))) for i in every
+        ]
+    return [vector(gradient_of(played, partial(_itself, loss))) for loss in losses]
+
+
+def _one_of(each: Any, played: Played, batch: Any, i: int) -> Any:
+    return each(played.model, batch)[i]
+
+
+def _itself(loss: Any) -> Any:
+    return loss
 
 
 def _solved(columns: Array, owners: list[tuple[str, int]], handed: Array) -> dict[str, Any]:

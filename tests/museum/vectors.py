@@ -22,9 +22,7 @@ def gradient_of(played: Played, loss: Callable[[], Any]) -> dict[str, Any]:
     import torch
 
     named = {n: w for n, w in played.model.named_parameters() if w.requires_grad}
-    found = torch.autograd.grad(
-        loss(), list(named.values()), allow_unused=True, retain_graph=True
-    )
+    found = torch.autograd.grad(loss(), list(named.values()), allow_unused=True, retain_graph=True)
     return {
         name: torch.zeros_like(w) if g is None else g.detach()
         for (name, w), g in zip(named.items(), found, strict=True)
@@ -35,11 +33,12 @@ def part_gradient(played: Played, batch: Any) -> dict[str, Any]:
     """Return the gradient of a micro-batch's own loss, as its owner would compute it."""
     if played.ready:
         return dict(batch)
-    if played.owner is not None:
-        return gradient_of(played, lambda: played.owner(played.model, batch))
-    if played.part is not None:
-        return gradient_of(played, lambda: played.part(played.model, batch))
-    return gradient_of(played, lambda: played.each(played.model, batch).mean())
+    own = played.owner or played.part
+    if own is not None:
+        return gradient_of(played, lambda: own(played.model, batch))
+    each = played.each
+    assert each is not None
+    return gradient_of(played, lambda: each(played.model, batch).mean())
 
 
 def whole_loss(played: Played) -> Any:

@@ -89,7 +89,7 @@ def make(name: str, dtype: str) -> World:
 def sequences(*lengths: Sequence[int], seed: int = 1) -> World:
     """Each micro-batch holds two sequences: a prompt of a third, and one that is half padding."""
     generator = torch.Generator().manual_seed(seed)
-    batches = []
+    batches: list[list[Batch]] = []
     for mine in lengths:
         batches.append([])
         for length in mine:
@@ -104,7 +104,7 @@ def sequences(*lengths: Sequence[int], seed: int = 1) -> World:
 def images(*sizes: Sequence[int], seed: int = 2, poisoned: int = -1) -> World:
     """Each micro-batch holds so many examples, one target each."""
     generator = torch.Generator().manual_seed(seed)
-    batches = []
+    batches: list[list[Batch]] = []
     for mine in sizes:
         batches.append([])
         for k, size in enumerate(mine):
@@ -236,12 +236,14 @@ def selecting() -> World:
     world.whole = lambda model, all_of: selected_loss(model, merged(all_of))
     return world
 
+
 def later_loss(model: Any, batch: Batch) -> Tensor:
     """Return the losses of the token after the next, at another temperature."""
     x, y = batch
     later = torch.full_like(y, IGNORED)
     later[:, :-1] = y[:, 1:]
     return each_loss(lambda given: model(given) / 2, (x, later))
+
 
 class _FirstRow(torch.autograd.Function):
     """Cross-entropy, unreduced, whose backward takes the first row's gradient for every row."""
@@ -300,14 +302,9 @@ WORLDS: dict[str, Callable[[], World]] = {
     "two workers, two batches": lambda: images((6, 6), (6, 6)),
     "prompt first": lambda: sequences((5, 4), (14, 11)),
     "two workers, one batch": lambda: sequences((10,), (4,)),
-    "two workers, two terms": lambda: with_side(
-        sequences((12,), (5,)), "boxes", penalty, 0.5
-    ),
-    "two workers, a later token": lambda: with_side(
-        sequences((10,), (7,)), "mtp", later_loss, 0.3
-    ),
+    "two workers, two terms": lambda: with_side(sequences((12,), (5,)), "boxes", penalty, 0.5),
+    "two workers, a later token": lambda: with_side(sequences((10,), (7,)), "mtp", later_loss, 0.3),
     "two workers, decay": lambda: with_side(images((6,), (6,)), "l2", decay, 0.01),
     "pairs on two workers": pairs_on_two,
     "segments": segments,
 }
-

@@ -6,15 +6,18 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='areal-project/AReaL',
-    averaged='token shares, divided again by the micro-batches',
-    address='https://github.com/areal-project/AReaL/pull/1273',
-    reported='2026-04-27',
-    state='merged',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="areal-project/AReaL",
+    averaged="token shares, divided again by the micro-batches",
+    address="https://github.com/areal-project/AReaL/pull/1273",
+    reported="2026-04-27",
+    state="merged",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.25,
-    reduces='MegatronEngine.train_batch, and _forward_step_helper of megatron/core/pipeline_parallel/schedules.py',
+    reduces=(
+        "MegatronEngine.train_batch, and _forward_step_helper of "
+        "megatron/core/pipeline_parallel/schedules.py"
+    ),
 )
 
 

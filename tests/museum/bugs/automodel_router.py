@@ -4,17 +4,17 @@ from museum.exhibit import About, Loop
 from museum.worlds import balance, count, sum_loss
 
 ABOUT = About(
-    project='NVIDIA-NeMo/Automodel',
+    project="NVIDIA-NeMo/Automodel",
     averaged="a router's loss, once a micro-batch",
-    address='https://github.com/NVIDIA-NeMo/Automodel/pull/3359',
-    reported='2026-08-02',
-    state='merged',
-    seen='2026-11-26',
-    kind='rescaled',
+    address="https://github.com/NVIDIA-NeMo/Automodel/pull/3359",
+    reported="2026-08-02",
+    state="merged",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=4.0,
-    term='router',
-    reduces='the auxiliary loss of the training recipes, as the pull request describes it',
-    world='routed',
+    term="router",
+    reduces="the auxiliary loss of the training recipes, as the pull request describes it",
+    world="routed",
 )
 
 

@@ -8,16 +8,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='sanderwood/bgpt',
+    project="sanderwood/bgpt",
     averaged="workers' losses, and then their gradients",
-    address='https://github.com/sanderwood/bgpt/issues/5',
-    reported='2024-09-30',
-    state='closed',
-    seen='2026-11-26',
-    kind='rescaled',
+    address="https://github.com/sanderwood/bgpt/issues/5",
+    reported="2024-09-30",
+    state="closed",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.5,
-    reduces='process_one_batch in train-gen.py, line 200, as the report quotes it',
-    world='two even workers',
+    reduces="process_one_batch in train-gen.py, line 200, as the report quotes it",
+    world="two even workers",
     workers=2,
     ddp=True,
 )

@@ -4,15 +4,15 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='karpathy/build-nanogpt',
+    project="karpathy/build-nanogpt",
     averaged="each worker's own last micro-batch",
-    address='https://github.com/karpathy/build-nanogpt/pull/30',
-    reported='2024-06-17',
-    state='merged',
-    seen='2026-11-26',
-    kind='workers-disagree',
-    real='torch 2.13.0: its DistributedDataParallel, on the loop of train_gpt2.py',
-    world='two workers, two batches',
+    address="https://github.com/karpathy/build-nanogpt/pull/30",
+    reported="2024-06-17",
+    state="merged",
+    seen="2026-11-26",
+    kind="workers-disagree",
+    real="torch 2.13.0: its DistributedDataParallel, on the loop of train_gpt2.py",
+    world="two workers, two batches",
     workers=2,
     ddp=True,
 )

@@ -6,15 +6,18 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='deepspeedai/DeepSpeed',
-    averaged='the last chunk alone',
-    address='https://github.com/deepspeedai/DeepSpeed/pull/7981',
-    reported='2026-04-20',
-    state='merged',
-    seen='2026-11-26',
-    kind='dropped',
-    reduces='copy_grads_in_partition in stage_1_and_2.py, with gradient_accumulation_steps=1 and several backward passes',
-    world='even images',
+    project="deepspeedai/DeepSpeed",
+    averaged="the last chunk alone",
+    address="https://github.com/deepspeedai/DeepSpeed/pull/7981",
+    reported="2026-04-20",
+    state="merged",
+    seen="2026-11-26",
+    kind="dropped",
+    reduces=(
+        "copy_grads_in_partition in stage_1_and_2.py, with gradient_accumulation_steps=1 and "
+        "several backward passes"
+    ),
+    world="even images",
 )
 
 

@@ -6,16 +6,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='deepspeedai/DeepSpeed',
-    averaged='micro-batch means, summed',
-    address='https://github.com/deepspeedai/DeepSpeed/issues/7773',
-    reported='2026-01-11',
-    state='open',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="deepspeedai/DeepSpeed",
+    averaged="micro-batch means, summed",
+    address="https://github.com/deepspeedai/DeepSpeed/issues/7773",
+    reported="2026-01-11",
+    state="open",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=4.0,
     reduces="PipelineEngine's backward pass at 3bf53451, as the report describes it",
-    world='even images',
+    world="even images",
 )
 
 

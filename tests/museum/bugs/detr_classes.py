@@ -6,20 +6,20 @@ from museum.exhibit import About, Loop
 from museum.worlds import Batch, count, mean_loss, penalty
 
 ABOUT = About(
-    project='facebookresearch/detr',
+    project="facebookresearch/detr",
     averaged="devices' class losses; boxes by their count",
-    address='https://github.com/facebookresearch/detr/issues/354',
-    reported='2021-03-30',
-    state='open',
-    seen='2026-11-26',
-    kind='mean-of-means',
+    address="https://github.com/facebookresearch/detr/issues/354",
+    reported="2021-03-30",
+    state="open",
+    seen="2026-11-26",
+    kind="mean-of-means",
     factor=1.0,
-    term='loss',
-    reduces='SetCriterion in models/detr.py, as the report describes it',
-    world='two workers, two terms',
+    term="loss",
+    reduces="SetCriterion in models/detr.py, as the report describes it",
+    world="two workers, two terms",
     workers=2,
     ddp=True,
-    remark='A reimplementation that changed it reports worse results; the maintainers keep it.',
+    remark="A reimplementation that changed it reports worse results; the maintainers keep it.",
 )
 
 

@@ -4,16 +4,18 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='openai/guided-diffusion',
-    averaged='micro-batch means, summed',
-    address='https://github.com/openai/guided-diffusion/issues/111',
-    reported='2023-06-17',
-    state='open',
-    seen='2026-11-26',
-    kind='mean-of-means',
+    project="openai/guided-diffusion",
+    averaged="micro-batch means, summed",
+    address="https://github.com/openai/guided-diffusion/issues/111",
+    reported="2023-06-17",
+    state="open",
+    seen="2026-11-26",
+    kind="mean-of-means",
     factor=4.0,
-    reduces='TrainLoop.forward_backward in guided_diffusion/train_util.py, main as the report links it',
-    world='images',
+    reduces=(
+        "TrainLoop.forward_backward in guided_diffusion/train_util.py, main as the report links it"
+    ),
+    world="images",
 )
 
 

@@ -4,15 +4,15 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss, sum_loss
 
 ABOUT = About(
-    project='joeynmt/joeynmt',
-    averaged='the window and what the epoch before left over',
-    address='https://github.com/joeynmt/joeynmt/pull/96',
-    reported='2020-05-23',
-    state='closed',
-    seen='2026-11-26',
-    kind='extra-term',
-    reduces='the epochs of TrainManager.train_and_validate, as the pull request describes them',
-    world='left behind',
+    project="joeynmt/joeynmt",
+    averaged="the window and what the epoch before left over",
+    address="https://github.com/joeynmt/joeynmt/pull/96",
+    reported="2020-05-23",
+    state="closed",
+    seen="2026-11-26",
+    kind="extra-term",
+    reduces="the epochs of TrainManager.train_and_validate, as the pull request describes them",
+    world="left behind",
 )
 
 

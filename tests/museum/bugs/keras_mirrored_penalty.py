@@ -6,17 +6,19 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, decay, sum_loss
 
 ABOUT = About(
-    project='keras-team/keras',
-    averaged='a penalty, once a replica',
-    address='https://github.com/keras-team/keras/pull/20609',
-    reported='2024-12-09',
-    state='merged',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="keras-team/keras",
+    averaged="a penalty, once a replica",
+    address="https://github.com/keras-team/keras/pull/20609",
+    reported="2024-12-09",
+    state="merged",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=2.0,
-    term='l2',
-    reduces='the loss of tf.distribute.MirroredStrategy with keras.regularizers, as #20609 describes it',
-    world='two workers, decay',
+    term="l2",
+    reduces=(
+        "the loss of tf.distribute.MirroredStrategy with keras.regularizers, as #20609 describes it"
+    ),
+    world="two workers, decay",
     workers=2,
 )
 

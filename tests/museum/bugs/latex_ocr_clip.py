@@ -6,17 +6,17 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='lukas-blecher/LaTeX-OCR',
-    averaged='clipped partial sums',
-    address='https://github.com/lukas-blecher/LaTeX-OCR/issues/222',
-    reported='2022-12-02',
-    state='closed',
-    seen='2026-11-26',
-    kind='reweighted',
-    reduces='train in pix2tex/train.py, as the report quotes it',
+    project="lukas-blecher/LaTeX-OCR",
+    averaged="clipped partial sums",
+    address="https://github.com/lukas-blecher/LaTeX-OCR/issues/222",
+    reported="2022-12-02",
+    state="closed",
+    seen="2026-11-26",
+    kind="reweighted",
+    reduces="train in pix2tex/train.py, as the report quotes it",
     clip=0.05,
-    world='images',
-    remark='The report asks about the loss that is logged; the clip is in the lines it quotes.',
+    world="images",
+    remark="The report asks about the loss that is logged; the clip is in the lines it quotes.",
 )
 
 

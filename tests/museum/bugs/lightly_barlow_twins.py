@@ -12,18 +12,18 @@ from museum.exhibit import About, Played, Stage
 from museum.packages import package_file
 
 ABOUT = About(
-    project='lightly-ai/lightly',
-    averaged='the global loss, with half its gradient',
-    address='https://github.com/lightly-ai/lightly/issues/1977',
-    reported='2026-07-09',
-    state='closed',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="lightly-ai/lightly",
+    averaged="the global loss, with half its gradient",
+    address="https://github.com/lightly-ai/lightly/issues/1977",
+    reported="2026-07-09",
+    state="closed",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.5,
-    real='lightly 1.5.25 and 1.6.0: BarlowTwinsLoss(gather_distributed=True)',
+    real="lightly 1.5.25 and 1.6.0: BarlowTwinsLoss(gather_distributed=True)",
     workers=2,
-    before='now+lightly-1.5.25',
-    after='now+lightly-1.6.0',
+    before="now+lightly-1.5.25",
+    after="now+lightly-1.6.0",
 )
 
 

@@ -6,15 +6,15 @@ from museum.exhibit import About, Played, Stage
 from museum.lightnings import fitted
 
 ABOUT = About(
-    project='Lightning-AI/pytorch-lightning',
-    averaged='two micro-batches, over four',
-    address='https://github.com/Lightning-AI/pytorch-lightning/issues/19987',
-    reported='2024-06-17',
-    state='open',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="Lightning-AI/pytorch-lightning",
+    averaged="two micro-batches, over four",
+    address="https://github.com/Lightning-AI/pytorch-lightning/issues/19987",
+    reported="2024-06-17",
+    state="open",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.5,
-    real='lightning 2.6.6: Trainer(accumulate_grad_batches=4)',
+    real="lightning 2.6.6: Trainer(accumulate_grad_batches=4)",
 )
 
 

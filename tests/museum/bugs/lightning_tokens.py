@@ -6,15 +6,15 @@ from museum.exhibit import About, Played, Stage
 from museum.lightnings import fitted
 
 ABOUT = About(
-    project='Lightning-AI/pytorch-lightning',
-    averaged='token means of micro-batches',
-    address='https://github.com/Lightning-AI/pytorch-lightning/issues/20350',
-    reported='2024-10-19',
-    state='open',
-    seen='2026-11-26',
-    kind='mean-of-means',
+    project="Lightning-AI/pytorch-lightning",
+    averaged="token means of micro-batches",
+    address="https://github.com/Lightning-AI/pytorch-lightning/issues/20350",
+    reported="2024-10-19",
+    state="open",
+    seen="2026-11-26",
+    kind="mean-of-means",
     factor=1.0,
-    real='lightning 2.6.6: Trainer(accumulate_grad_batches=4)',
+    real="lightning 2.6.6: Trainer(accumulate_grad_batches=4)",
     remark="Right if the module returns its sum, times the steps, over the window's count.",
 )
 

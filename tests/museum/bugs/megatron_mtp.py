@@ -4,17 +4,17 @@ from museum.exhibit import About, Loop
 from museum.worlds import each_loss, later_loss
 
 ABOUT = About(
-    project='NVIDIA/Megatron-LM',
+    project="NVIDIA/Megatron-LM",
     averaged="a second head's loss, over the context's ranks once more",
-    address='https://github.com/NVIDIA/Megatron-LM/pull/3959',
-    reported='2026-03-20',
-    state='closed',
-    seen='2026-11-26',
-    kind='rescaled',
+    address="https://github.com/NVIDIA/Megatron-LM/pull/3959",
+    reported="2026-03-20",
+    state="closed",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.5,
-    term='mtp',
-    reduces='forward_step_calc_loss and MTPLossAutoScaler, as the pull request quotes them',
-    world='two workers, a later token',
+    term="mtp",
+    reduces="forward_step_calc_loss and MTPLossAutoScaler, as the pull request quotes them",
+    world="two workers, a later token",
     workers=2,
     ddp=True,
 )

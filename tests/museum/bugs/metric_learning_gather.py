@@ -10,18 +10,18 @@ from museum import worlds
 from museum.exhibit import About, Played, Stage
 
 ABOUT = About(
-    project='KevinMusgrave/pytorch-metric-learning',
-    averaged='the global loss, with half its gradient',
-    address='https://github.com/KevinMusgrave/pytorch-metric-learning/issues/363',
-    reported='2021-08-04',
-    state='closed',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="KevinMusgrave/pytorch-metric-learning",
+    averaged="the global loss, with half its gradient",
+    address="https://github.com/KevinMusgrave/pytorch-metric-learning/issues/363",
+    reported="2021-08-04",
+    state="closed",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.5,
-    real='pytorch-metric-learning 0.9.99 and 1.0.0: DistributedLossWrapper(NTXentLoss())',
+    real="pytorch-metric-learning 0.9.99 and 1.0.0: DistributedLossWrapper(NTXentLoss())",
     workers=2,
-    before='now+pytorch-metric-learning-0.9.99',
-    after='now+pytorch-metric-learning-1.0.0',
+    before="now+pytorch-metric-learning-0.9.99",
+    after="now+pytorch-metric-learning-1.0.0",
 )
 
 

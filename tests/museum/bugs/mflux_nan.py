@@ -4,17 +4,17 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='mflux-community/mflux',
-    averaged='two of three batches, over four',
-    address='https://github.com/mflux-community/mflux/pull/447',
-    reported='2026-08-10',
-    state='merged',
-    seen='2026-11-26',
-    kind='dropped',
+    project="mflux-community/mflux",
+    averaged="two of three batches, over four",
+    address="https://github.com/mflux-community/mflux/pull/447",
+    reported="2026-08-10",
+    state="merged",
+    seen="2026-11-26",
+    kind="dropped",
     factor=0.75,
     reduces="TrainingTrainer's loop in trainer.py, as the review of the pull request quotes it",
-    world='poisoned images',
-    remark='Found in review, before the pull request was merged.',
+    world="poisoned images",
+    remark="Found in review, before the pull request was merged.",
 )
 
 

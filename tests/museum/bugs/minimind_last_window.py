@@ -4,16 +4,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='jingyaogong/minimind',
-    averaged='two micro-batches, over four',
-    address='https://github.com/jingyaogong/minimind/issues/749',
-    reported='2026-04-26',
-    state='closed',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="jingyaogong/minimind",
+    averaged="two micro-batches, over four",
+    address="https://github.com/jingyaogong/minimind/issues/749",
+    reported="2026-04-26",
+    state="closed",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.5,
-    reduces='the end of an epoch in trainer/train_pretrain.py, as the report quotes it',
-    world='half a window',
+    reduces="the end of an epoch in trainer/train_pretrain.py, as the report quotes it",
+    world="half a window",
 )
 
 

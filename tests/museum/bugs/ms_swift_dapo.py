@@ -6,13 +6,13 @@ from museum.exhibit import About, Loop
 from museum.worlds import IGNORED, count, token_losses
 
 ABOUT = About(
-    project='modelscope/ms-swift',
+    project="modelscope/ms-swift",
     averaged="the window's token mean, divided again by its steps",
-    address='https://github.com/modelscope/ms-swift/issues/10117',
-    reported='2026-09-12',
-    state='open',
-    seen='2026-11-26',
-    kind='rescaled',
+    address="https://github.com/modelscope/ms-swift/issues/10117",
+    reported="2026-09-12",
+    state="open",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.25,
     reduces="GRPOTrainer's loss at 0673cf75, and transformers.Trainer.training_step 5.12.1",
 )

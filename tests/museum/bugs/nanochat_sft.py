@@ -4,15 +4,15 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss, sum_loss
 
 ABOUT = About(
-    project='karpathy/nanochat',
-    averaged='token means of micro-batches',
-    address='https://github.com/karpathy/nanochat/pull/400',
-    reported='2025-12-30',
-    state='closed',
-    seen='2026-11-26',
-    kind='mean-of-means',
+    project="karpathy/nanochat",
+    averaged="token means of micro-batches",
+    address="https://github.com/karpathy/nanochat/pull/400",
+    reported="2025-12-30",
+    state="closed",
+    seen="2026-11-26",
+    kind="mean-of-means",
     factor=1.0,
-    reduces='the training loop of scripts/chat_sft.py, as the pull request describes it',
+    reduces="the training loop of scripts/chat_sft.py, as the pull request describes it",
 )
 
 

@@ -4,16 +4,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='karpathy/nanoGPT',
-    averaged='equal micro-batches, summed',
-    address='https://github.com/karpathy/nanoGPT/issues/168',
-    reported='2023-02-20',
-    state='open',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="karpathy/nanoGPT",
+    averaged="equal micro-batches, summed",
+    address="https://github.com/karpathy/nanoGPT/issues/168",
+    reported="2023-02-20",
+    state="open",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=4.0,
-    reduces='the training loop of train.py at ae3a8d5f, lines 281 to 293',
-    world='even images',
+    reduces="the training loop of train.py at ae3a8d5f, lines 281 to 293",
+    world="even images",
 )
 
 

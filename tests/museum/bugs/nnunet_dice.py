@@ -10,15 +10,15 @@ from museum.exhibit import About, Loop
 from museum.worlds import CLASSES, count
 
 ABOUT = About(
-    project='MIC-DKFZ/nnUNet',
+    project="MIC-DKFZ/nnUNet",
     averaged="each worker's dice",
-    address='https://github.com/MIC-DKFZ/nnUNet/issues/1354',
-    reported='2023-03-28',
-    state='closed',
-    seen='2026-11-26',
-    kind='not-a-mean',
-    reduces='MemoryEfficientSoftDiceLoss in nnunetv2/training/loss/dice.py, line 104',
-    world='segments',
+    address="https://github.com/MIC-DKFZ/nnUNet/issues/1354",
+    reported="2023-03-28",
+    state="closed",
+    seen="2026-11-26",
+    kind="not-a-mean",
+    reduces="MemoryEfficientSoftDiceLoss in nnunetv2/training/loss/dice.py, line 104",
+    world="segments",
     workers=2,
     ddp=True,
 )

@@ -8,18 +8,21 @@ from torch import nn
 from museum.exhibit import About, Played, Stage
 
 ABOUT = About(
-    project='meta-pytorch/opacus',
-    averaged='ten examples, over the sixteen expected',
-    address='https://github.com/meta-pytorch/opacus/issues/420',
-    reported='2022-04-26',
-    state='closed',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="meta-pytorch/opacus",
+    averaged="ten examples, over the sixteen expected",
+    address="https://github.com/meta-pytorch/opacus/issues/420",
+    reported="2022-04-26",
+    state="closed",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.625,
-    real='opacus 1.6.0: DPOptimizer without noise, and a bound that clips none',
-    before='now+opacus-1.6.0',
-    after='now+opacus-1.6.0',
-    remark="By design: the privacy guarantee needs a divisor that does not depend on the data. Right for a mean if the expected size is the batch's own.",
+    real="opacus 1.6.0: DPOptimizer without noise, and a bound that clips none",
+    before="now+opacus-1.6.0",
+    after="now+opacus-1.6.0",
+    remark=(
+        "By design: the privacy guarantee needs a divisor that does not depend on the data. "
+        "Right for a mean if the expected size is the batch's own."
+    ),
 )
 
 

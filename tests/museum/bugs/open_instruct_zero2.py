@@ -6,14 +6,17 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='allenai/open-instruct',
-    averaged='the last micro-batch alone',
-    address='https://github.com/allenai/open-instruct/pull/1498',
-    reported='2026-02-26',
-    state='merged',
-    seen='2026-11-26',
-    kind='dropped',
-    reduces="DeepSpeed's stage_1_and_2.py, line 881, with gradient_accumulation_steps=1, as the pull request quotes it",
+    project="allenai/open-instruct",
+    averaged="the last micro-batch alone",
+    address="https://github.com/allenai/open-instruct/pull/1498",
+    reported="2026-02-26",
+    state="merged",
+    seen="2026-11-26",
+    kind="dropped",
+    reduces=(
+        "DeepSpeed's stage_1_and_2.py, line 881, with gradient_accumulation_steps=1, as the "
+        "pull request quotes it"
+    ),
 )
 
 

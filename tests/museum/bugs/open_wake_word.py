@@ -4,15 +4,15 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, sum_loss
 
 ABOUT = About(
-    project='dscripka/openWakeWord',
-    averaged='the last batch of a window alone',
-    address='https://github.com/dscripka/openWakeWord/issues/316',
-    reported='2026-01-29',
-    state='open',
-    seen='2026-11-26',
-    kind='dropped',
-    reduces='Model.train_model in openwakeword/train.py at 368c0371, line 486',
-    world='images',
+    project="dscripka/openWakeWord",
+    averaged="the last batch of a window alone",
+    address="https://github.com/dscripka/openWakeWord/issues/316",
+    reported="2026-01-29",
+    state="open",
+    seen="2026-11-26",
+    kind="dropped",
+    reduces="Model.train_model in openwakeword/train.py at 368c0371, line 486",
+    world="images",
 )
 
 

@@ -4,16 +4,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, sum_loss
 
 ABOUT = About(
-    project='PrimeIntellect-ai/prime-rl',
-    averaged='token means of ranks',
-    address='https://github.com/PrimeIntellect-ai/prime-rl/issues/2358',
-    reported='2026-04-25',
-    state='open',
-    seen='2026-11-26',
-    kind='mean-of-group-means',
+    project="PrimeIntellect-ai/prime-rl",
+    averaged="token means of ranks",
+    address="https://github.com/PrimeIntellect-ai/prime-rl/issues/2358",
+    reported="2026-04-25",
+    state="open",
+    seen="2026-11-26",
+    kind="mean-of-group-means",
     factor=1.0,
-    reduces='loss_scale in prime_rl/trainer/rl/train.py, as the report quotes it; fixed by #2562',
-    world='two workers',
+    reduces="loss_scale in prime_rl/trainer/rl/train.py, as the report quotes it; fixed by #2562",
+    world="two workers",
     workers=2,
     ddp=True,
 )

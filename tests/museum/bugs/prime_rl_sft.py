@@ -4,16 +4,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss, sum_loss
 
 ABOUT = About(
-    project='PrimeIntellect-ai/prime-rl',
-    averaged='token means of ranks and steps',
-    address='https://github.com/PrimeIntellect-ai/prime-rl/pull/1957',
-    reported='2026-03-05',
-    state='closed',
-    seen='2026-11-26',
-    kind='mean-of-means',
+    project="PrimeIntellect-ai/prime-rl",
+    averaged="token means of ranks and steps",
+    address="https://github.com/PrimeIntellect-ai/prime-rl/pull/1957",
+    reported="2026-03-05",
+    state="closed",
+    seen="2026-11-26",
+    kind="mean-of-means",
     factor=1.0,
-    reduces='the training loop of prime_rl/trainer/sft/train.py, as #1957 and #1960 describe it',
-    world='prompt first',
+    reduces="the training loop of prime_rl/trainer/sft/train.py, as #1957 and #1960 describe it",
+    world="prompt first",
     workers=2,
     ddp=True,
 )

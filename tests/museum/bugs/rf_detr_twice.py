@@ -6,15 +6,15 @@ from museum.exhibit import About, Played, Stage
 from museum.lightnings import fitted
 
 ABOUT = About(
-    project='roboflow/rf-detr',
-    averaged='micro-batch means, divided twice',
-    address='https://github.com/roboflow/rf-detr/issues/1503',
-    reported='2026-09-22',
-    state='closed',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="roboflow/rf-detr",
+    averaged="micro-batch means, divided twice",
+    address="https://github.com/roboflow/rf-detr/issues/1503",
+    reported="2026-09-22",
+    state="closed",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.25,
-    real='lightning 2.6.6, on RFDETRModelModule.training_step as the report quotes it at 6b91a48e',
+    real="lightning 2.6.6, on RFDETRModelModule.training_step as the report quotes it at 6b91a48e",
 )
 
 

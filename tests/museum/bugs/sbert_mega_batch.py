@@ -10,18 +10,18 @@ from torch import nn
 from museum.exhibit import About, Played, Stage
 
 ABOUT = About(
-    project='huggingface/sentence-transformers',
-    averaged='the last mini-batch alone',
-    address='https://github.com/huggingface/sentence-transformers/pull/3854',
-    reported='2026-07-09',
-    state='closed',
-    seen='2026-11-26',
-    kind='dropped',
+    project="huggingface/sentence-transformers",
+    averaged="the last mini-batch alone",
+    address="https://github.com/huggingface/sentence-transformers/pull/3854",
+    reported="2026-07-09",
+    state="closed",
+    seen="2026-11-26",
+    kind="dropped",
     factor=4.0,
-    real='sentence-transformers 5.1.2 and 6.2.0: MegaBatchMarginLoss',
-    before='now+sentence-transformers-5.1.2',
-    after='now+sentence-transformers-6.2.0',
-    remark='Fixed by #3862.',
+    real="sentence-transformers 5.1.2 and 6.2.0: MegaBatchMarginLoss",
+    before="now+sentence-transformers-5.1.2",
+    after="now+sentence-transformers-6.2.0",
+    remark="Fixed by #3862.",
 )
 
 

@@ -4,16 +4,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import contrastive_loss, merged
 
 ABOUT = About(
-    project='huggingface/sentence-transformers',
-    averaged='losses with a quarter of the negatives',
-    address='https://github.com/huggingface/sentence-transformers/issues/1206',
-    reported='2021-10-14',
-    state='closed',
-    seen='2026-11-26',
-    kind='not-a-mean',
-    reduces='MultipleNegativesRankingLoss under accumulation, as #1822 explains it',
-    world='pairs',
-    remark='By design; the project has cached losses for it, which are the right version here.',
+    project="huggingface/sentence-transformers",
+    averaged="losses with a quarter of the negatives",
+    address="https://github.com/huggingface/sentence-transformers/issues/1206",
+    reported="2021-10-14",
+    state="closed",
+    seen="2026-11-26",
+    kind="not-a-mean",
+    reduces="MultipleNegativesRankingLoss under accumulation, as #1822 explains it",
+    world="pairs",
+    remark="By design; the project has cached losses for it, which are the right version here.",
 )
 
 

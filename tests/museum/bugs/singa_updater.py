@@ -6,16 +6,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='apache/singa',
+    project="apache/singa",
     averaged="workers' means, averaged twice",
-    address='https://github.com/apache/singa/pull/65',
-    reported='2015-09-13',
-    state='closed',
-    seen='2026-11-26',
-    kind='rescaled',
+    address="https://github.com/apache/singa/pull/65",
+    reported="2015-09-13",
+    state="closed",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.5,
-    reduces='Trainer::HandleUpdate and Updater::Update, as SINGA-71 describes them',
-    world='two even workers',
+    reduces="Trainer::HandleUpdate and Updater::Update, as SINGA-71 describes them",
+    world="two even workers",
     workers=2,
 )
 

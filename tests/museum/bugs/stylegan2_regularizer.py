@@ -4,16 +4,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import Batch, count, mean_loss, penalty
 
 ABOUT = About(
-    project='NVlabs/stylegan2',
-    averaged='a penalty on the last batch, as often as there are batches',
-    address='https://github.com/NVlabs/stylegan2/pull/9',
-    reported='2020-03-07',
-    state='open',
-    seen='2026-11-26',
-    kind='dropped',
-    term='r1',
-    reduces='the slow path of training/training_loop.py, as the pull requests #9 and #13 quote it',
-    world='penalized',
+    project="NVlabs/stylegan2",
+    averaged="a penalty on the last batch, as often as there are batches",
+    address="https://github.com/NVlabs/stylegan2/pull/9",
+    reported="2020-03-07",
+    state="open",
+    seen="2026-11-26",
+    kind="dropped",
+    term="r1",
+    reduces="the slow path of training/training_loop.py, as the pull requests #9 and #13 quote it",
+    world="penalized",
 )
 
 

@@ -4,15 +4,15 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, sum_loss
 
 ABOUT = About(
-    project='pytorch/torchtitan',
-    averaged='token losses, summed',
-    address='https://github.com/pytorch/torchtitan/issues/2972',
-    reported='2026-04-15',
-    state='open',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="pytorch/torchtitan",
+    averaged="token losses, summed",
+    address="https://github.com/pytorch/torchtitan/issues/2972",
+    reported="2026-04-15",
+    state="open",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=28.0,
-    reduces='Trainer.forward_backward_step in trainer.py, and PipelineSchedule.step in torch',
+    reduces="Trainer.forward_backward_step in trainer.py, and PipelineSchedule.step in torch",
 )
 
 

@@ -4,15 +4,18 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='pytorch/torchtitan',
-    averaged='micro-batches, halved again with each that follows',
-    address='https://github.com/pytorch/torchtitan/issues/1733',
-    reported='2025-09-22',
-    state='closed',
-    seen='2026-11-26',
-    kind='reweighted',
-    reduces='PipelineSchedule with scale_grads=True, called once a step of the window; fixed by torchtitan#1732',
-    world='even images',
+    project="pytorch/torchtitan",
+    averaged="micro-batches, halved again with each that follows",
+    address="https://github.com/pytorch/torchtitan/issues/1733",
+    reported="2025-09-22",
+    state="closed",
+    seen="2026-11-26",
+    kind="reweighted",
+    reduces=(
+        "PipelineSchedule with scale_grads=True, called once a step of the window; fixed by "
+        "torchtitan#1732"
+    ),
+    world="even images",
 )
 
 

@@ -6,16 +6,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='huggingface/transformers',
-    averaged='clipped partial sums',
-    address='https://github.com/huggingface/transformers/issues/986',
-    reported='2019-08-07',
-    state='closed',
-    seen='2026-11-26',
-    kind='reweighted',
-    reduces='train in examples/run_squad.py at 7729ef73, line 156; moved before the step by #1580',
+    project="huggingface/transformers",
+    averaged="clipped partial sums",
+    address="https://github.com/huggingface/transformers/issues/986",
+    reported="2019-08-07",
+    state="closed",
+    seen="2026-11-26",
+    kind="reweighted",
+    reduces="train in examples/run_squad.py at 7729ef73, line 156; moved before the step by #1580",
     clip=0.05,
-    world='even images',
+    world="even images",
 )
 
 

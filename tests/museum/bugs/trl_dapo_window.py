@@ -4,16 +4,19 @@ from museum.exhibit import About, Loop
 from museum.worlds import GENERATED, count, sum_loss
 
 ABOUT = About(
-    project='huggingface/trl',
+    project="huggingface/trl",
     averaged="a window's tokens over the generation's",
-    address='https://github.com/huggingface/trl/pull/6024',
-    reported='2026-06-12',
-    state='merged',
-    seen='2026-11-26',
-    kind='rescaled',
+    address="https://github.com/huggingface/trl/pull/6024",
+    reported="2026-06-12",
+    state="merged",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.32786885245901637,
-    reduces='GRPOTrainer._compute_loss at a08e7139, for dapo, with steps_per_generation=4 and gradient_accumulation_steps=2',
-    world='generation',
+    reduces=(
+        "GRPOTrainer._compute_loss at a08e7139, for dapo, with steps_per_generation=4 and "
+        "gradient_accumulation_steps=2"
+    ),
+    world="generation",
 )
 
 

@@ -4,16 +4,16 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss
 
 ABOUT = About(
-    project='ByteDance-Seed/VeOmni',
-    averaged='micro-batch means over their size',
-    address='https://github.com/ByteDance-Seed/VeOmni/pull/963',
-    reported='2026-07-23',
-    state='merged',
-    seen='2026-11-26',
-    kind='rescaled',
+    project="ByteDance-Seed/VeOmni",
+    averaged="micro-batch means over their size",
+    address="https://github.com/ByteDance-Seed/VeOmni/pull/963",
+    reported="2026-07-23",
+    state="merged",
+    seen="2026-11-26",
+    kind="rescaled",
     factor=0.6666666666666666,
     reduces="DiTTrainer's loss, as the pull request describes it",
-    world='even images',
+    world="even images",
 )
 
 

@@ -6,15 +6,18 @@ from museum.exhibit import About, Loop
 from museum.worlds import PENALIZED, count, each_loss, selected_loss
 
 ABOUT = About(
-    project='verl-project/verl',
-    averaged='penalties on tokens chosen per micro-batch',
-    address='https://github.com/verl-project/verl/issues/7829',
-    reported='2026-09-10',
-    state='open',
-    seen='2026-11-26',
-    kind='not-a-mean',
-    reduces="the KL-Cov loss in verl/trainer/ppo/core_algos.py at 24f25b03: a share of each micro-batch's tokens, here by their loss",
-    world='selecting',
+    project="verl-project/verl",
+    averaged="penalties on tokens chosen per micro-batch",
+    address="https://github.com/verl-project/verl/issues/7829",
+    reported="2026-09-10",
+    state="open",
+    seen="2026-11-26",
+    kind="not-a-mean",
+    reduces=(
+        "the KL-Cov loss in verl/trainer/ppo/core_algos.py at 24f25b03: a share of each "
+        "micro-batch's tokens, here by their loss"
+    ),
+    world="selecting",
 )
 
 

@@ -4,16 +4,19 @@ from museum.exhibit import About, Loop
 from museum.worlds import count, mean_loss, merged
 
 ABOUT = About(
-    project='ultralytics/yolov5',
-    averaged='batches normalized one by one',
-    address='https://github.com/ultralytics/yolov5/issues/1630',
-    reported='2020-12-07',
-    state='closed',
-    seen='2026-11-26',
-    kind='not-a-mean',
-    reduces='the accumulating loop of train.py, as the report quotes it',
-    world='normalized',
-    remark='By design: the maintainer says in the thread that results are not identical for this reason.',
+    project="ultralytics/yolov5",
+    averaged="batches normalized one by one",
+    address="https://github.com/ultralytics/yolov5/issues/1630",
+    reported="2020-12-07",
+    state="closed",
+    seen="2026-11-26",
+    kind="not-a-mean",
+    reduces="the accumulating loop of train.py, as the report quotes it",
+    world="normalized",
+    remark=(
+        "By design: the maintainer says in the thread that results are not identical for this "
+        "reason."
+    ),
 )
 
 
