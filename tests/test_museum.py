@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-
 from museum.controls import CONTROLS
 from museum.exhibit import About, about, names
 from museum.run import OURS, RECORD, TRUTH, every, named
@@ -78,7 +77,12 @@ def test_ours_raise_no_alarm_on_a_right_loop() -> None:
 
 def test_a_name_needs_the_class_the_term_and_the_factor() -> None:
     known = About("", "", "", "", "", "", "rescaled", factor=0.5, term="router")
-    said = {"ok": False, "verdict": "rescaled", "factor": 0.5, "terms": {"router": ["rescaled", ""]}}
+    said = {
+        "ok": False,
+        "verdict": "rescaled",
+        "factor": 0.5,
+        "terms": {"router": ["rescaled", ""]},
+    }
     assert named("tap", said, known)
     assert not named("tap", {**said, "verdict": "dropped"}, known)
     assert not named("tap", {**said, "factor": 0.6}, known)

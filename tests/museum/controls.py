@@ -91,6 +91,7 @@ def play(name: str, stage: Stage) -> Played:
             mine = world.batches[stage.rank]
             loop = Loop(model, optimizer, mine, tap, net, stage.rank, control.workers, world)
             step(loop, control)
+            stage.losses = loop.logged
     stage.handed = optimizer.handed[-1]
     return Played(
         model,
@@ -134,6 +135,8 @@ def step(loop: Loop, control: Control) -> None:
     for k, batch in enumerate(loop.batches):
         with _precision(control):
             loss = _share(loop, control, k, batch, total)
+        cached = control.style == "cached contrastive loss"
+        loop.log(loss / loop.steps if cached else loss)
         if control.style == "one backward":
             losses.append(loss)
         else:

@@ -158,3 +158,4 @@ def _stepped(stage: Stage, trainer: Any) -> None:
     with stage.window(trainer.model, optimizer):
         trainer.train()
     stage.handed = optimizer.handed[0]
+    del stage.losses[WINDOW:]  # the epoch has a second, short window

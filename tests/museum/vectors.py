@@ -75,8 +75,12 @@ def full_gradient(played: Played) -> dict[str, Any]:
 def whole_gradient(played: Played) -> Array:
     """Return the gradient of the whole, clipped where the step is meant to be."""
     full = vector(full_gradient(played))
-    norm = float(np.linalg.norm(full))
-    return full * min(1.0, played.clip / norm) if played.clip else full
+    return full * clipped(played, float(np.linalg.norm(full)))
+
+
+def clipped(played: Played, norm: float) -> float:
+    """Return the factor of `clip_grad_norm_`, as torch computes it, where the step clips."""
+    return min(1.0, played.clip / (norm + 1e-6)) if played.clip else 1.0
 
 
 def counted(played: Played) -> list[float]:

@@ -265,7 +265,7 @@ def rewarded_losses(model: Any, batch: Batch, *, kernel: bool = False) -> Tensor
     x, y = batch
     kept = y.flatten() != IGNORED
     logits, labels = model(x).flatten(0, -2)[kept], y.flatten()[kept]
-    advantages = 1 + torch.arange(len(labels)) % 3
+    advantages = 1 + labels % 3
     losses = F.cross_entropy(logits, labels, reduction="none")
     return advantages * (_FirstRow.apply(logits, labels) if kernel else losses)
 

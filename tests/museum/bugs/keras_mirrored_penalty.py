@@ -37,6 +37,7 @@ def train_step(loop: Loop, share: float) -> None:
     loss = loop.tap(sum_loss(loop.model, batch), targets=count(batch), reduction="sum")
     l2 = loop.tap(decay(loop.model, batch)[0], targets=1, term="l2", weight=0.01)
     (loss / total + 0.01 * l2 * share).backward()
+    loop.log(loop.workers * (loss / total + 0.01 * l2 * share))
     for weight in loop.model.parameters():
         dist.all_reduce(weight.grad)
     loop.optimizer.step()

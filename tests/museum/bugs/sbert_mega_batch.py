@@ -54,8 +54,10 @@ def play(stage: Stage, *, right: bool) -> Played:
     optimizer = CatchingSGD(model)
     with stage.window(model, optimizer, expect="part") as tap:
         features = [{"input_ids": anchor}, {"input_ids": positive}]
-        tap(criterion(features, torch.zeros(SIZE)), targets=SIZE).backward()
+        loss = criterion(features, torch.zeros(SIZE))
+        tap(loss, targets=SIZE).backward()
         optimizer.step()
+    stage.losses = [float(loss)]
     stage.handed = optimizer.handed[-1]
     with torch.no_grad():
         scores = F.cosine_similarity(model.layers(anchor)[:, None], model.layers(positive), dim=-1)
