@@ -44,7 +44,10 @@ def _asked(share: float) -> dict[str, Any]:
     }
     full = whole_gradient(played)
     error = float(np.linalg.norm(vector(played.handed[0]) - full) / np.linalg.norm(full))
-    return {"error": float(f"{error:.2g}"), **{tool: answer["ok"] for tool, answer in answers.items()}}
+    return {
+        "error": float(f"{error:.2g}"),
+        **{tool: answer["ok"] for tool, answer in answers.items()},
+    }
 
 
 def mixed(loop: Loop, share: float, losses: list[float]) -> None:
