@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quick numbers serve test build browser check prove alter-proofs dist wheel mutate-docs mutate-code all lock picture field field-check field-lock bench bench-lock clean
+.PHONY: help quick numbers serve test build browser check prove alter-proofs dist wheel mutate-docs mutate-code all lock picture field field-check field-lock museum museum-check bench bench-lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -138,6 +138,21 @@ field-check: $(SETS:%=$(VENV)-field-%/ready) ## audit them again, fail where a v
 	  PYTHONPATH=.:tests HF_HUB_OFFLINE=1 JAX_PLATFORMS=cpu OMP_NUM_THREADS=1 \
 	  $(VENV)-field-$$set/bin/python -m pytest -c tests/field/pytest.ini tests/field || exit 1; done
 
+# Old and other releases, laid over the field's environments, without dependencies of their own.
+OVERLAYS := $(patsubst tests/museum/overlays/%.txt,.museum/%/ready,$(wildcard tests/museum/overlays/*.txt))
+
+.museum/%/ready: tests/museum/overlays/%.txt $(VENV)-field-now/ready
+	rm -rf $(@D)
+	$(VENV)-field-now/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(@D) -r $<
+	@touch $@
+
+museum: $(FIELD) $(OVERLAYS) ## run every reported bug, and every tool on it; write docs/practice/museum.json
+	$(PYTHON) tests/museum/run.py
+
+museum-check: $(FIELD) ## run SAMPLE=6 of them and of the right loops again, fail where a verdict moved
+	$(PYTHON) tests/museum/run.py --check --sample $(or $(SAMPLE),6) \
+	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0))
+
 field-lock: $(READY) ## renew the newest frameworks' lock, keep those of 2024
 	for set in 2024 now; do \
 	  UV_FIND_LINKS="$$PIP_FIND_LINKS" UV_EXTRA_INDEX_URL="$$PIP_EXTRA_INDEX_URL" \
@@ -164,4 +179,4 @@ bench-lock: $(READY) ## renew the lock of the bench's peers
 	    --output-file bench/requirements-$$set.txt bench/requirements-$$set.in || exit 1; done
 
 clean: ## remove everything made here, the environments too
-	rm -rf $(VENV) $(VENV)-quick $(VENV)-field-2024 $(VENV)-field-now $(VENV)-bench-jax $(VENV)-bench-torch site dist .cache mutants mutants.log
+	rm -rf $(VENV) $(VENV)-quick $(VENV)-field-2024 $(VENV)-field-now $(VENV)-bench-jax $(VENV)-bench-torch site dist .cache .museum mutants mutants.log
