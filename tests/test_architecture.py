@@ -122,7 +122,7 @@ def _declared(one: Import) -> frozenset[str]:
     draws = builds or "gradexplain.plotting" in {row, *_lazy(row)}
     known = _installed(draws=draws, builds=builds) | set(sys.stdlib_module_names)
     if row == "gradexplain.integrations":  # a framework's is imported only by those who have it
-        known |= {"torch", one.module.rpartition(".")[2]}
+        known |= {"torch", one.module.rpartition(".")[2].partition("_")[0]}
     return known
 
 

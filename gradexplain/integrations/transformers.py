@@ -19,7 +19,7 @@ from transformers import Trainer, TrainerCallback
 
 from gradexplain.audit import Report
 from gradexplain.integrations.torch import Step, watch
-from gradexplain.integrations.trainer_hints import hinted
+from gradexplain.integrations.transformers_hints import hinted
 from gradexplain.integrations.trl import Reading, reading_of
 
 _log = logging.getLogger(__name__)
