@@ -321,9 +321,9 @@ def workers_are_not_compared(patch: Patch) -> None:
 def ignored_targets_are_counted(patch: Patch) -> None:
     hooked = torch_readers.Readers._hooked
 
-    def counted(self: Any, one: Any, node: Any, tap: Any, times: float = 1.0) -> None:
+    def counted(self: Any, one: Any, node: Any, tap: Any, *more: Any, **named: Any) -> None:
         tap.count = float(node._saved_target.numel())
-        hooked(self, one, node, tap, times)
+        hooked(self, one, node, tap, *more, **named)
 
     patch.setattr(torch_readers.Readers, "_hooked", counted)
 
