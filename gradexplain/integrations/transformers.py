@@ -208,11 +208,11 @@ def audit_trainer(trainer: Trainer, **options: Any) -> Report:  # noqa: ANN401 -
 class _Once(AuditCallback):
     """Stops after the step, and leaves it to the caller to say what was found."""
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:  # noqa: ANN401 - theirs
-        super().on_step_end(args, state, control, **named)
+    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
+        super().on_step_end(_, state, control, **__)
         control.should_training_stop = self.report is not None
 
-    def _say(self, *_: Any) -> None:
+    def _say(self, *_: object) -> None:
         """Say nothing."""
 
 

@@ -9,6 +9,10 @@ from transformers import Trainer
 from gradexplain.audit import Report
 
 _NEAR = 1e-2
+_NO_ADVANTAGE = (
+    "A micro-batch whose advantages are all 0 shows no weight: audit another step, or each, with "
+    "every=1."
+)
 
 
 def hinted(report: Report, trainer: Trainer, items: Any) -> Report:  # noqa: ANN401 - a number, or none
@@ -22,10 +26,7 @@ def hinted(report: Report, trainer: Trainer, items: Any) -> Report:  # noqa: ANN
     if report.ok is False and items is not None:
         hints = tuple(_hints(report, trainer, float(items)))
     elif report.ok is None and None in report.weights and "GRPOTrainer" in _kinds(trainer):
-        hints = (
-            "A micro-batch whose advantages are all 0 shows no weight: audit another step, or "
-            "each, with every=1.",
-        )
+        hints = (_NO_ADVANTAGE,)
     else:
         return report
     return replace(report, notes=(*report.notes, *hints))

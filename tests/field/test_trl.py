@@ -1,7 +1,6 @@
 """TRL's trainers are read as their losses are meant: by tokens, pairs, sequences, or refused."""
 
 import importlib.util
-import logging
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,8 @@ if importlib.util.find_spec("trl") is None:
         "the set of 2024 has no TRL: the newer one runs all of these", allow_module_level=True
     )
 
-from field.trainers import llama
-from field.trainers_trl import TRL, alike, dpo, grpo, sft
-from gradexplain.integrations.transformers import AuditCallback, audit_trainer
+from field.trainers_trl import TRL
+from gradexplain.integrations.transformers import audit_trainer
 
 LATER = {"grpo-penalty": 3, "grpo-penalty-plain": 3}  # steps at which the reference is behind
 

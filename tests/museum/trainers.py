@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from field.cases.transformers_trainer import VOCABULARY, _config, make_trainer
+from field.cases.transformers_trainer import VOCABULARY, make_trainer, tiny_config
 from field.tiny import IGNORED, CatchingSGD
 from torch import Tensor
 from transformers import (
@@ -24,7 +24,7 @@ WINDOW = 4  # micro-batches, of two texts each
 
 
 def llama(stage: Stage) -> Any:
-    return _made(LlamaForCausalLM, _config(), stage)
+    return _made(LlamaForCausalLM, tiny_config(), stage)
 
 
 def gpt2(stage: Stage) -> Any:
