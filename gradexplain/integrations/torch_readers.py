@@ -9,6 +9,7 @@ none of them can read is not read; what they can't be sure of carries a doubt.
 
 import contextlib
 import functools
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -199,7 +200,7 @@ class Readers:
             assert loss is not None and mean is not None  # noqa: PT018, S101 - filtered above
             count, times = mean
             tap = Tap("loss", None, count, None, summed=False, value=loss.detach())
-            self._hooked(one, loss.grad_fn, tap, functools.partial(torch.mul, times))
+            self._hooked(one, loss.grad_fn, tap, functools.partial(operator.mul, times))
         return True
 
     def _hooked(
