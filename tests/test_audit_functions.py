@@ -143,6 +143,7 @@ def refused(error: type[Exception], message: str, *given: Any) -> None:
         check_accumulation(*given)
 
 
+@pytest.mark.bad_input
 def test_functions_and_micro_batches_are_checked() -> None:
     refused(TypeError, "step_gradient must be a function, not dict", {}, mean, PARAMS, BATCHES, [])
     message = "mean_loss_gradient must be a function, not NoneType"

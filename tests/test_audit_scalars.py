@@ -185,6 +185,7 @@ def test_no_right_mean_is_called_wrong_and_no_mean_of_means_right(seed: int) -> 
 # What is refused
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -208,6 +209,7 @@ def test_what_is_not_allowed_is_named(
         audit_mean(*arguments)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("decimals", "error", "message"),
     [

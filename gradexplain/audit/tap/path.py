@@ -212,7 +212,7 @@ class _Others:
             steps, left, columns = self._steps(np.full(len(self._turn), guess))
             best = int(np.argmin(((left - steps[:, None] * columns) ** 2).sum(1)))
             off = left - steps[best] * columns[best]
-            square = _positive((columns[best] ** 2).sum())
+            square = _positive((columns**2).sum(1))[best]
             unsure = 4 * float(np.sqrt((off**2).mean() / square))
             factor = _snapped(
                 guess + float(steps[best]), max(unsure, self._tolerance), (0.0, guess)
