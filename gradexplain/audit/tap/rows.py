@@ -79,7 +79,7 @@ def case_of(rows: Sequence[Row], expect: object, relative: float) -> Case:
     read = directly_read(
         np.where(same, expected, values),
         unit,
-        np.array([row.unread for row in rows]),
+        np.array([row.unread for row in rows], dtype=bool),
     )
     parts = Parts(
         expected=expected,
