@@ -22,8 +22,8 @@ TESTS = ROOT / "tests"
 RESOLUTIONS = ("lowest", "newest")
 PLACES = ("FIND_LINKS", "EXTRA_INDEX_URL")
 #: What is no part of the wheel, and what its run-time dependencies do not bring along.
-ABSENT = ("bench", "field", "proof", "release", "sitebuild")
-NOT_BROUGHT = ("gradexplain.plotting", "matplotlib", "yaml")
+ABSENT = ("bench", "field", "museum", "proof", "release", "sitebuild")
+NOT_BROUGHT = ("gradexplain.plotting", "matplotlib", "py_mini_racer", "yaml")
 
 
 def main() -> None:
