@@ -75,6 +75,7 @@ class Readers:
         self._missed: list[tuple[Pass, str]] = []
         self._models, self._names = models, names
         self.outputs: list[Output] = []  # since the last pass began
+        self.one_objective = False  # whether passes are known to differ in their batch alone
         self._logits: list[Logits] = []
         self._reading_head = False
 
@@ -94,7 +95,7 @@ class Readers:
         """Return what was read in these passes, its terms named, and what could not be read."""
         kept = set(passes)
         made = [(one, tap) for one, tap in self._made if one in kept]
-        name_terms(made)
+        name_terms(made, one_objective=self.one_objective)
         return [tap for _, tap in made], [why for one, why in self._missed if one in kept]
 
     def begin(self, one: Pass, roots: Sequence[Any]) -> None:
