@@ -175,7 +175,7 @@ class AuditCallback(TrainerCallback):
         """
         try:
             report = watched.report()
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:  # the latter where another worker's failed
             said = (
                 f"step {number} was not audited: {error}; for a trainer, pass targets=, a function "
                 "of a micro-batch's inputs that returns over how many targets its loss is the mean"
