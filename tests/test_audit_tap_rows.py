@@ -174,6 +174,13 @@ def test_nothing_is_read_by_a_factor_that_could_be_any(unsure: float, *, unread:
     assert [one.unread for one in rows(0.5, unsure=unsure, count=4.0)] == [unread]
 
 
+def test_a_reading_of_nan_is_one_that_could_not_be_made() -> None:
+    (hidden,) = rows(np.nan, count=4.0)
+    assert (hidden.unread, hidden.value, hidden.read) == (True, 0, 0)
+    (shown,) = rows([0.25, 0.25], count=2.0)
+    assert not shown.unread
+
+
 def test_the_targets_that_a_weight_came_back_to_are_counted() -> None:
     (found,) = rows([0.1, 0.0, 0.1, 0.1], [(0, 2.0)])
     assert (found.count, found.spread, found.beside) == (3, 0, False)

@@ -10,7 +10,7 @@ none of them can read is not read; what they can't be sure of carries a doubt.
 import contextlib
 import functools
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +75,7 @@ class Readers:
         self._missed: list[tuple[Pass, str]] = []
         self._models, self._names = models, names
         self.outputs: list[Output] = []  # since the last pass began
+        self.one_objective = False  # whether passes are known to differ in their batch alone
         self._logits: list[Logits] = []
         self._reading_head = False
 
@@ -94,7 +95,7 @@ class Readers:
         """Return what was read in these passes, its terms named, and what could not be read."""
         kept = set(passes)
         made = [(one, tap) for one, tap in self._made if one in kept]
-        name_terms(made)
+        name_terms(made, one_objective=self.one_objective)
         return [tap for _, tap in made], [why for one, why in self._missed if one in kept]
 
     def begin(self, one: Pass, roots: Sequence[Any]) -> None:
@@ -244,7 +245,8 @@ def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) 
     """Walk down from the roots to the losses, to the nodes to stop at, and to the parameters."""
     stops, graph = set(stops), Graph([], [], None)
     above: dict[Any, list[Any]] = {}
-    waiting = [root.grad_fn for root in roots if getattr(root, "grad_fn", None) is not None]
+    nodes = [root for root in roots if getattr(root, "grad_fn", None) is not None]
+    waiting = [_past_sinks(root.grad_fn, root.output_nr, stops) for root in nodes]
     seen = set(waiting)
     while waiting:
         node = waiting.pop()
@@ -256,7 +258,8 @@ def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) 
             continue
         name = weights.get(id(getattr(node, "variable", None)))
         graph.parameter = graph.parameter or name
-        for below, _ in node.next_functions:
+        for each, place in node.next_functions:
+            below = _past_sinks(each, place, stops)
             if below is not None:
                 above.setdefault(below, []).append(node)
             if below is not None and below not in seen:
@@ -264,6 +267,13 @@ def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) 
                 waiting.append(below)
     graph.bent = bent(graph.losses, above)
     return graph
+
+
+def _past_sinks(node: Any, place: int, stops: Container[Any]) -> Any:  # noqa: ANN401 - a node of autograd's graph
+    """Return what one output of DDP's sink, through which all outputs of its model run, is of."""
+    while node is not None and node not in stops and node.name() == "_DDPSinkBackward":
+        node, place = node.next_functions[place]
+    return node
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,13 @@ Made = Sequence[tuple[Pass, Tap]]
 _ENOUGH = 8  # targets whose range says what kind they are; of one value, 2 do
 
 
-def name_terms(made: Made) -> None:
+def name_terms(made: Made, *, one_objective: bool) -> None:
     """Tell the losses of one pass apart: by kind, or by place where every pass has as many.
 
     Losses of one kind in one pass may be parts of one mean, or terms of their own. Terms share a
     batch: they have the same count in each pass. Where that decides nothing, they carry a doubt,
-    and so do those of passes that differ in more than their batch.
+    and so do those of passes that differ in more than their batch, if they may be of several
+    objectives.
     """
     kinds = dict.fromkeys(tap.kind for _, tap in made if tap.kind)
     for kind in kinds:
@@ -27,7 +28,9 @@ def name_terms(made: Made) -> None:
         term = kind if len(kinds) > 1 else "loss"
         several = max(map(len, passes.values())) > 1
         apart = several and _share_batches(list(passes.values()))
-        differ = not several and _differ([(one, tap) for one, (tap,) in passes.items()])
+        differ = not (several or one_objective) and _differ(
+            [(one, tap) for one, (tap,) in passes.items()]
+        )
         for taps in passes.values():
             for place, tap in enumerate(taps):
                 tap.term = f"{term} {place + 1}" if apart else term

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import torch
 from transformers import Trainer, TrainerCallback
 
 from gradexplain.audit import Report
@@ -77,42 +78,57 @@ class AuditCallback(TrainerCallback):
         self._reading = reading_of(trainer) if targets is None else Reading(targets)
         self._window = contextlib.ExitStack()
         self._watched: Step | None = None
-        self._begun = 0
+        self._taken = 0
         self._items: Any = None
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
         """Start to count the steps; an earlier run may have ended inside a window."""
         self._close()
-        self._begun = 0
+        self._taken = 0
+        self._open()
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
-        """Open a window, if it is time."""
-        self._begun += 1
-        later = self._begun - self._step
-        if later == 0 or (later > 0 and self._every is not None and later % self._every == 0):
-            self._watched = self._window.enter_context(watch(self._trainer.model, **self._options))
-            self._window.enter_context(self._losses_watched(self._watched))
+        """Open the window again, as the model may have changed since the step before.
+
+        Older releases carry a short window into the next epoch, and begin its step late: so the
+        window opens as the step before ends.
+        """
+        if self._watched is not None and not self._watched.passes:
+            self._close()
+            self._open()
 
     def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
-        """Close the window, and say what was seen."""
+        """Close the window, say what was seen, and open the next one, if it is time."""
         watched = self._close()
-        if watched is None:
-            return
+        self._taken += 1
+        if watched is not None:
+            self._end(watched, state.global_step, control)
+        if not control.should_training_stop:
+            self._open()
+
+    def _open(self) -> None:
+        later = self._taken + 1 - self._step
+        if later == 0 or (later > 0 and self._every is not None and later % self._every == 0):
+            self._watched = self._window.enter_context(watch(self._trainer.model, **self._options))
+            self._watched.readers.one_objective = True  # a pass for each call of `compute_loss`
+            self._window.enter_context(self._losses_watched(self._watched))
+
+    def _end(self, watched: Step, number: int, control: Any) -> None:  # noqa: ANN401 - theirs
         if self._trainer.accelerator.optimizer_step_was_skipped:
-            self._begun -= self._every is None  # a loss scaler's doing: the next step will do
+            self._taken -= self._every is None  # a loss scaler's doing: the next step will do
             return
-        report = self._read(watched, state.global_step)
+        report = self._read(watched, number)
         if report is None or (self.report is not None and _alike(report, self.report)):
             return
-        self.report = self.report or report
-        self.reports[state.global_step] = report
-        self._say(report, state.global_step, control)
+        self.report = report if self.report is None else self.report
+        self.reports[number] = report
+        self._say(report, number, control)
 
     def on_train_end(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
         """Say if no step was watched."""
         self._close()
-        if self._begun < self._step:
-            _log.warning("Step %d was not audited: the run had %d.", self._step, self._begun)
+        if self._taken < self._step:
+            _log.warning("Step %d was not audited: the run had %d.", self._step, self._taken)
 
     def _close(self) -> Step | None:
         watched, self._watched = self._watched, None
@@ -128,6 +144,8 @@ class AuditCallback(TrainerCallback):
 
         @functools.wraps(original)
         def compute_loss(model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - theirs
+            if not torch.is_grad_enabled():  # an evaluation
+                return original(model, inputs, *rest, **named)
             given = dict(inputs)  # the trainer takes the labels away
             self._items = named.get("num_items_in_batch")
             found = original(model, inputs, *rest, **named)
@@ -157,7 +175,7 @@ class AuditCallback(TrainerCallback):
         """
         try:
             report = watched.report()
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:  # the latter where another worker's failed
             said = (
                 f"step {number} was not audited: {error}; for a trainer, pass targets=, a function "
                 "of a micro-batch's inputs that returns over how many targets its loss is the mean"

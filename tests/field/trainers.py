@@ -183,9 +183,9 @@ ANY = {  # run with each release; what is right in the newer one is a mean of me
     "label-smoothing": Configuration(stock(label_smoothing_factor=0.1)),
     "checkpointing": Configuration(stock(gradient_checkpointing=True)),
     "noise": Configuration(stock(neftune_noise_alpha=5.0)),
-    "flattening": Configuration(flattened(), flattened(MeanLossTrainer), "mean-of-means"),
 }
 NEW = {
+    "flattening": Configuration(flattened(), flattened(MeanLossTrainer), "mean-of-means"),
     "own-loss": Configuration(
         with_loss(summed), with_loss(averaged), "mean-of-means", "divide a sum by it"
     ),
