@@ -89,7 +89,7 @@ dist: $(READY) ## build what is released: the wheel and the source archive, into
 
 # Its tests, in environments of their own. WHEEL=dist/name.whl tests that one.
 wheel: $(READY) ## build the wheel; test it with its dependencies' lowest and newest versions
-	$(RUN) tests/release/run.py $(WHEEL)
+	HYPOTHESIS_EXAMPLES=15 $(RUN) tests/release/run.py $(WHEEL)
 
 # A sample is another one with each commit. One thread: a process that forks should have no more.
 mutate-docs: $(READY) ## alter each digit and sign of the pages; SAMPLE=200 SEED=7 tries some
