@@ -15,7 +15,6 @@ import sys
 import tomllib
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -136,15 +135,15 @@ class Trials:
 
 
 def main() -> int:
-    """Try the mutants asked for that have not been tried, and return pytest's exit code."""
+    """Try the mutants that have not been tried, or a sample of all; return pytest's exit code."""
     options = _options()
-    every = [mutant for mutant, _ in mutants() if fnmatch(mutant.name, options.only)]
-    if options.sample is not None:
-        print(f"A sample of {options.sample}, seed {options.seed}")
-        size = min(options.sample, len(every))
-        every = random.Random(options.seed).sample(every, size)  # noqa: S311 - no secret
-    untried = {mutant for mutant, code in mutants() if code is None}
-    waiting = sorted(untried & set(every), key=lambda mutant: (mutant.function, mutant.name))
+    every = mutants()
+    if options.sample is None:
+        waiting = [mutant for mutant, code in every.items() if code is None]
+    else:
+        for results in {mutant.results for mutant in every}:
+            _forget(results)  # what mutmut tried by itself was not drawn
+        waiting = sample(list(every), options.sample, options.seed)
     os.chdir(MUTANTS)
     sys.path[0] = str(MUTANTS)  # before the package as it is
     settings: dict[str, Any] = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
@@ -152,13 +151,26 @@ def main() -> int:
     return pytest.main(["--rootdir=.", "-q", *selection], plugins=[Trials(waiting, options.jobs)])
 
 
-def mutants() -> list[tuple[Mutant, int | None]]:
-    """Return every mutant, and how its tests ended; None if it has not been tried."""
-    return [
-        (Mutant(name, results), code)
-        for results in sorted((MUTANTS / "gradexplain").rglob("*.py.meta"))
+def mutants(folder: Path = MUTANTS) -> dict[Mutant, int | None]:
+    """Return every mutant with how its tests ended, or None where it has not been tried."""
+    return {
+        Mutant(name, results): code
+        for results in sorted(folder.rglob("*.py.meta"))
         for name, code in _read(results)["exit_code_by_key"].items()
-    ]
+    }
+
+
+def sample(every: list[Mutant], size: int, seed: str) -> list[Mutant]:
+    """Draw some of the mutants, and put those of one function side by side."""
+    print(f"A sample of {size} of {len(every)} mutants, seed {seed}")
+    drawn = random.Random(seed).sample(every, min(size, len(every)))  # noqa: S311 - no secret
+    return sorted(drawn, key=lambda mutant: mutant.name)
+
+
+def _forget(results: Path) -> None:
+    found = _read(results)
+    found["exit_code_by_key"] = dict.fromkeys(found["exit_code_by_key"])
+    results.write_text(json.dumps(found, indent=4), encoding="utf-8")
 
 
 def _record(mutant: Mutant, code: int, seconds: float) -> None:
@@ -175,7 +187,6 @@ def _read(results: Path) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="*", help="a pattern of mutmut's names of mutants")
     parser.add_argument("--sample", type=int, help="how many to try, drawn at random")
     parser.add_argument("--seed", default="0", help="which to draw")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
