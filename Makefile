@@ -96,10 +96,13 @@ mutate-docs: $(READY) ## alter each digit and sign of the pages; SAMPLE=200 SEED
 	OPENBLAS_NUM_THREADS=1 $(RUN) tests/mutate_docs.py $(if $(SAMPLE),--sample $(SAMPLE) \
 	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)))
 
-mutate-code: $(READY) ## let mutmut alter the package, and judge what survives its tests
+# mutmut makes the mutants, learns which tests reach which function, and tries those of one function.
+mutate-code: $(READY) ## let mutmut alter the package, and judge what survives its tests; SAMPLE=1000 SEED=7 tries some
 	rm -rf mutants
-	OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run $(if $(JOBS),--max-children $(JOBS)) > mutants.log || { tail -n 40 mutants.log; exit 1; }
-	$(RUN) tests/mutation_counts.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/mutmut run 'gradexplain.arrays.x__fits*' > mutants.log || { tail -n 40 mutants.log; exit 1; }
+	OPENBLAS_NUM_THREADS=1 $(RUN) tests/mutation_run.py $(if $(JOBS),--jobs $(JOBS)) $(if $(SAMPLE),--sample $(SAMPLE) \
+	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)))
+	$(RUN) tests/mutation_counts.py $(if $(SAMPLE),--sample)
 
 .PHONY: power
 power: $(READY) ## plant mistakes in loops of every arithmetic; write docs/reference/power.json

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from mutation_counts import (
     Mutant,
+    interval,
     judged,
+    judged_sample,
     mutants,
     mutated_modules,
     operator,
@@ -92,6 +94,11 @@ def test_a_mutant_that_was_not_tried_stops_it(tmp_path: Path) -> None:
         list(mutants(tmp_path, module))
 
 
+def test_in_a_sample_what_was_not_tried_is_left_out(tmp_path: Path) -> None:
+    module = planted(tmp_path, None, 0)
+    assert [mutant.altered for mutant in mutants(tmp_path, module, untried=True)] == [CALL]
+
+
 def test_public_functions_are_those_of_the_source(tmp_path: Path) -> None:
     found = list(public_functions(tmp_path, planted(tmp_path, 1, 1)))
     assert found == ["package.code.twice", "package.code.Line.__call__"]
@@ -169,6 +176,31 @@ def test_a_function_that_is_not_mutated_must_have_a_reason(tmp_path: Path) -> No
 def test_97_in_100_must_be_killed_even_if_the_rest_is_listed() -> None:
     found = judged([*KILLED[:32], SURVIVOR], ["f"], Counter([SURVIVOR.change]), set())
     assert found == ["Too few are killed: 32 of 33"]
+
+
+def test_a_sample_names_survivors_that_are_not_listed_and_leaves_the_list_alone() -> None:
+    elsewhere = ("g", "a → d")
+    assert judged_sample([*KILLED, SURVIVOR], Counter([SURVIVOR.change, elsewhere])) == []
+    found = judged_sample([*KILLED, SURVIVOR], Counter([elsewhere]))
+    assert found == ["Unnoticed, a → c: f\n  - a\n  + c"]
+
+
+def test_a_sample_fails_only_if_97_in_100_lies_above_its_interval() -> None:
+    allowed = Counter({SURVIVOR.change: 9})
+    some = [*KILLED, SURVIVOR, SURVIVOR]  # 39 of 41: up to 98.7 % is possible
+    assert judged_sample(some, allowed) == []
+    many = [*KILLED, *[SURVIVOR] * 9]
+    assert judged_sample(many, allowed) == ["Too few are killed: 39 of 48"]
+
+
+def test_the_interval_of_a_share_is_wilsons() -> None:
+    assert interval(0, 0) == (0, 1)
+    assert interval(10, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)
+    assert interval(0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
+    for killed, tried in [(970, 1000), (39, 41), (1, 2)]:
+        for end in interval(killed, tried):  # where the share is z deviations off
+            off = (killed / tried - end) / (end * (1 - end) / tried) ** 0.5
+            assert abs(off) == pytest.approx(1.959964, rel=1e-6)
 
 
 def test_a_listed_survivor_must_have_a_reason(tmp_path: Path) -> None:
