@@ -1,28 +1,53 @@
-"""What watching a step costs: the bare step, only taps, and taps with the path, in turns.
+"""What watching a step costs: only taps, taps with the path, and both beside a clip by norm.
 
-python -m bench.tap [--tokens 1024] [--rounds 9] [--threads 2] [--cpu]
+python -m bench.tap [--tokens 1024] [--rounds 3] [--threads 1]
 
-It needs PyTorch. A transformer of 10 million parameters takes one step of eight micro-batches. The
-three versions take turns, each round in another order, and the ratio is that of the medians over
-rounds of what one version took beside the bare one in the same round.
+It needs PyTorch. A transformer of 10 million parameters takes steps of eight micro-batches. Two
+measures, since a busy machine spoils the second one first:
+
+inside: the time spent in the watch's own functions, beside the rest of the same step.
+whole: a watched step beside a bare one, in mirrored turns (bare, taps, path, path, taps, bare).
+
+With one thread it is time of the processor, with more of the wall. The medians are printed.
 """
 
 import argparse
+import contextlib
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 
-from gradexplain.integrations.torch import watch
+from gradexplain.integrations import torch as integration
+from gradexplain.integrations.torch_path import Path
+from gradexplain.integrations.torch_taps import Taps
 
 WIDTH, LAYERS, HEADS, VOCABULARY, LENGTH = 320, 6, 5, 4096, 256
 K = 8
-Step = Callable[[], None]
+BOUND = 0.01  # of the clip: always below the gradient's norm
+
+#: By whether there is a clip: whether nothing is watched, the taps, or the path, too.
+VERSIONS = {
+    False: ("bare", "taps", "taps and path"),
+    True: ("bare", "taps and path"),
+}
+#: Functions of the watch that run inside the step, and those that make its hooks.
+CALLED = (
+    (Path, "_before_step"),
+    (Path, "_after_step"),
+    (Path, "clipped"),
+    (integration.Step, "tap"),
+    (integration.Step, "_begin"),
+    (integration.Step, "_end"),
+)
+MAKERS = ((Path, "_arriving"), (Path, "_landing"), (Taps, "_reader"))
+Function = Callable[..., Any]
 
 
 class Model(nn.Module):
@@ -44,77 +69,141 @@ class Model(nn.Module):
         return self.head(self.body(hidden, mask=mask, is_causal=True))
 
 
-def versions(tokens: int) -> dict[str, Step]:
-    """Return the step in its three versions, on one model and its data."""
-    torch.manual_seed(0)
-    model = Model()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    batches = [torch.randint(VOCABULARY, (tokens // LENGTH, LENGTH + 1)) for _ in range(K)]
+class Meter:
+    """A clock for functions that may call each other: the outermost one's time counts."""
 
-    def mean(batch: Tensor) -> Tensor:
-        return F.cross_entropy(model(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten())
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.seconds, self.clock = 0.0, clock
+        self._running = False
 
-    def bare() -> None:
-        for batch in batches:
-            (mean(batch) / K).backward()
-        optimizer.step()
-        optimizer.zero_grad()
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        if self._running:
+            yield
+            return
+        self._running, start = True, self.clock()
+        try:
+            yield
+        finally:
+            self.seconds += self.clock() - start
+            self._running = False
 
-    def watched(*, path: bool) -> None:
-        with watch(model, optimizer, path=path) as step:
-            for batch in batches:
-                (step.tap(mean(batch), targets=tokens) / K).backward()
-            optimizer.step()
-        optimizer.zero_grad()
-        step.report().check()
+    def timed(self, function: Function) -> Function:
+        def call(*arguments: Any, **named: Any) -> Any:
+            with self.running():
+                return function(*arguments, **named)
 
-    return {
-        "bare": bare,
-        "taps": lambda: watched(path=False),
-        "taps and path": lambda: watched(path=True),
-    }
+        return call
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[None]:
+        """Time what the watch does in a step, but for what it does at the window's two ends."""
+        with contextlib.ExitStack() as originals:
+            for owner, name in CALLED + MAKERS:
+                function = getattr(owner, name)
+                originals.callback(setattr, owner, name, function)
+                making = (owner, name) in MAKERS
+                setattr(owner, name, self._maker(function) if making else self.timed(function))
+            yield
+
+    def _maker(self, make: Function) -> Function:
+        return lambda *arguments: self.timed(make(*arguments))
 
 
-def timed(
-    steps: dict[str, Step], rounds: int, clock: Callable[[], float]
-) -> dict[str, list[float]]:
-    """Return the seconds of each version, a number a round, after one round that warms up."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    names = list(steps)
+class Loop:
+    """One model and its data, and a step of it, watched or not."""
+
+    def __init__(self, tokens: int, clock: Callable[[], float]) -> None:
+        torch.manual_seed(0)
+        self.model, self.tokens, self.clock = Model(), tokens, clock
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4)
+        self.batches = [torch.randint(VOCABULARY, (tokens // LENGTH, LENGTH + 1)) for _ in range(K)]
+
+    def step(self, version: str, *, clip: bool) -> tuple[float, float]:
+        """Take a step; return the seconds it took, and those of the watch in it."""
+        meter, start = Meter(self.clock), self.clock()
+        if version == "bare":
+            self._step(lambda loss, **_: loss, clip=clip)
+        else:
+            self._watched(meter, path=version != "taps", clip=clip)
+        return self.clock() - start, meter.seconds
+
+    def _watched(self, meter: Meter, *, path: bool, clip: bool) -> None:
+        with contextlib.ExitStack() as window, meter.inside():
+            with meter.running():
+                step = window.enter_context(
+                    integration.watch(self.model, self.optimizer, path=path)
+                )
+            self._step(step.tap, clip=clip)
+            with meter.running():
+                window.close()
+                step.report().check()
+
+    def _step(self, tap: Function, *, clip: bool) -> None:
+        for batch in self.batches:
+            logits = self.model(batch[:, :-1])
+            loss = F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
+            (tap(loss, targets=self.tokens) / K).backward()
+        if clip:
+            clip_grad_norm_(self.model.parameters(), BOUND)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def dot_products(self) -> float:
+        """Return the seconds of one dot product of the parameters with themselves."""
+        weights = [weight.detach().view(-1) for weight in self.model.parameters()]
+
+        def once() -> float:
+            start = self.clock()
+            for weight in weights:
+                torch.dot(weight, weight)
+            return self.clock() - start
+
+        return statistics.median(once() for _ in range(21))
+
+
+def costs(loop: Loop, rounds: int, *, clip: bool) -> dict[str, dict[str, float]]:
+    """Return what each way to watch costs, after a round that warms up."""
+    versions = VERSIONS[clip]
+    found: dict[str, list[list[float]]] = {version: [] for version in versions}
     for turn in range(-1, rounds):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            start = clock()
-            steps[name]()
-            if turn >= 0:
-                seconds[name].append(clock() - start)
-    return seconds
+        both = {version: [0.0, 0.0] for version in versions}
+        for version in versions + versions[::-1]:
+            whole, inside = loop.step(version, clip=clip)
+            both[version][0] += whole
+            both[version][1] += inside
+            if turn < 0 and version == versions[-1]:
+                break
+        if turn >= 0:
+            for version in versions:
+                found[version].append(both[version])
+    bare = [whole for whole, _ in found.pop("bare")]
+    dots = loop.dot_products()
+    return {
+        version: {
+            "inside": statistics.median(inside / (whole - inside) for whole, inside in turns),
+            "whole": statistics.median(w / b - 1 for (w, _), b in zip(turns, bare, strict=True)),
+            "dot products per pass": statistics.median(i for _, i in turns) / 2 / K / dots,
+        }
+        for version, turns in found.items()
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    for name, default in (("tokens", 1024), ("rounds", 9), ("threads", 2)):
+    parser = argparse.ArgumentParser(prog="bench.tap")
+    for name, default in (("tokens", 1024), ("rounds", 3), ("threads", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--cpu", action="store_true", help="time of the processor, not of the wall")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    clock = time.process_time if given.cpu else time.perf_counter
-    seconds = timed(versions(given.tokens), given.rounds, clock)
-    bare = seconds["bare"]
+    loop = Loop(given.tokens, time.process_time if given.threads == 1 else time.perf_counter)
     found: dict[str, Any] = {
-        "parameters": sum(weight.numel() for weight in Model().parameters()),
-        "tokens": given.tokens,
-        "threads": given.threads,
-        "clock": "processor" if given.cpu else "wall",
+        "parameters": sum(weight.numel() for weight in loop.model.parameters()),
+        **vars(given),
         "torch": torch.__version__,
-        "bare seconds": statistics.median(bare),
     }
-    for name in ("taps", "taps and path"):
-        ratios = [one / other for one, other in zip(seconds[name], bare, strict=True)]
-        found[name] = {
-            "median of ratios": statistics.median(ratios),
-            "ratio of least": min(seconds[name]) / min(bare),
-            "ratios": sorted(round(ratio, 4) for ratio in ratios),
-        }
+    for clip, name in ((False, "plain"), (True, "clipped")):
+        found[name] = costs(loop, given.rounds, clip=clip)
+    found["bare seconds"] = loop.step("bare", clip=False)[0]
     print(json.dumps(found, indent=2))
 
 

@@ -155,8 +155,8 @@ class Path:
         if any(optimizer is one for one in self._stepped):
             raise ValueError(
                 "watch must see one optimizer step, but "
-                f"{type(optimizer).__name__} stepped a second time inside the window: "
-                "open a new window for each step"
+                f"{type(optimizer).__name__} stepped a second time inside the window: leave it "
+                "after the first step (`break`), or watch the run with `watch_every`"
             )
         closure, wrapped = _closure(arguments, named)
         if closure is None:

@@ -8,9 +8,11 @@ take no more room for a larger tensor. Rows can cancel, so the gradient's norm g
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 LENGTH = 131  # a prime: a layer's width would line up its columns
 _CHUNK = 4096  # rows at a time where the numbers are widened first
+_FEW = 512  # rows
 _SEED = 20261227  # neither rows that are alike nor two opposite ones cancel
 
 
@@ -28,24 +30,24 @@ class Sketcher:
         norm = torch.linalg.vector_norm(dense, dtype=wide)
         if dense.ndim == 2 and max(dense.shape) > LENGTH:
             # A linear layer's gradient arrives transposed: to lay it out in rows would copy it.
-            dense = self._summed(dense if dense.shape[1] >= dense.shape[0] else dense.t())
+            dense = self._summed(dense if dense.shape[1] >= dense.shape[0] else dense.t(), wide)
         flat = dense.reshape(-1)
         rows, rest = divmod(flat.numel(), LENGTH)
-        found = self._summed(flat[: rows * LENGTH].view(rows, LENGTH))
+        if rest and rows < _FEW:  # a copy of little costs less than a step more
+            flat, rows, rest = pad(flat, (0, LENGTH - rest)), rows + 1, 0
+        found = self._summed((flat[: rows * LENGTH] if rest else flat).view(rows, LENGTH), wide)
         if rest:
             found[:rest] += flat[rows * LENGTH :]
-        return torch.cat([found, norm.reshape(1)])
+        return torch.cat([found, norm.view(1)])
 
-    def _summed(self, matrix: Tensor) -> Tensor:
+    def _summed(self, matrix: Tensor, wide: torch.dtype) -> Tensor:
         """Return the sum of a matrix's rows, each with its factor; halves are widened first."""
-        rows, columns = matrix.shape
-        wide = torch.promote_types(matrix.dtype, torch.float32)
-        found = matrix.new_zeros(columns, dtype=wide)
-        factors = self._drawn(rows, matrix.device, wide)
-        step = rows if matrix.dtype == wide else _CHUNK
-        for start in range(0, rows, max(step, 1)):
-            end = min(start + step, rows)
-            found.addmv_(matrix[start:end].to(wide).t(), factors[start:end])
+        factors = self._drawn(len(matrix), matrix.device, wide)
+        if matrix.dtype == wide:
+            return torch.mv(matrix.t(), factors)
+        found = matrix.new_zeros(matrix.shape[1], dtype=wide)
+        for part, some in zip(matrix.split(_CHUNK), factors.split(_CHUNK), strict=True):
+            found.addmv_(part.to(wide).t(), some)
         return found
 
     def _drawn(self, rows: int, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -54,7 +56,7 @@ class Sketcher:
             # Twice as many as are needed, so that few are drawn again; the first ones are the same.
             found = _factors(2 * rows)
             factors = self._factors[device, dtype] = found.to(device, dtype)
-        return factors
+        return factors[:rows]
 
 
 def _factors(rows: int) -> Tensor:

@@ -114,7 +114,7 @@ def test_a_model_can_be_copied_and_saved_inside_the_window(watched: Any) -> None
 
 def test_a_second_step_is_an_error(model: nn.Module) -> None:
     optimizer = adam(model)
-    said = r"AdamW stepped a second time inside the window: open a new window for each step$"
+    said = r"AdamW stepped a second time inside the window: leave it after the first step"
     with watch(model, optimizer) as step:
         whole_step(step, model, optimizer)
         with pytest.raises(ValueError, match=said):

@@ -54,6 +54,7 @@ TAPPED_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.RESCALED: (
         "Do you clip with code of your own? Then pass clipped=True.",
         "Is the loss a sum over its targets? Then tap it with reduction='sum'.",
+        "Do two losses add up, such as real and fake? Then tap each with a `term` of its own.",
         "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
         "Do workers add up where they should average? Then the factor is their number.",
         "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
