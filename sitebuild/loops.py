@@ -12,6 +12,11 @@ Line = tuple[str, str]  # " ", "-" or "+", and the code
 SAME = {"net": "model"}  # wrapped for several workers, it is called all the same
 
 
+def shown(source: str, told: Mapping[str, str]) -> list[Line]:
+    """Return the loop that an entry shows: the one that the museum runs, or the one written out."""
+    return read(told["loop"].removesuffix("\n")) if "loop" in told else changes(source)
+
+
 def changes(source: str) -> list[Line]:
     """Return the loop before it was fixed, line by line, and what the fix puts in place of which.
 
@@ -19,7 +24,8 @@ def changes(source: str) -> list[Line]:
     >>> changes(source + chr(10) + "def after(loop): (f() / loop.steps).backward()")
     [('-', 'f().backward()'), ('+', '(f() / steps).backward()')]
     """
-    functions = {node.name: node for node in ast.parse(source).body if _is_function(node)}
+    body = ast.parse(source).body
+    functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
     old, new = (_lines(functions[side], functions) for side in ("before", "after"))
     found: list[Line] = []
     for kind, i, i_end, j, j_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
@@ -46,10 +52,6 @@ def read(text: str) -> list[Line]:
 def side(lines: Iterable[Line], sign: str) -> str:
     """Return the code before the fix, "-", or after it, "+"."""
     return "\n".join(code for mark, code in lines if mark in {" ", sign})
-
-
-def _is_function(node: ast.stmt) -> bool:
-    return isinstance(node, ast.FunctionDef)
 
 
 def _lines(function: ast.FunctionDef, functions: Mapping[str, ast.FunctionDef]) -> list[str]:
@@ -93,31 +95,30 @@ class _Plain(ast.NodeTransformer):
     def __init__(self, given: Mapping[str, ast.expr]) -> None:
         self.given = given
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - ast's name
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         return copy.deepcopy(self.given.get(node.id, node))
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if isinstance(node.value, ast.Name) and node.value.id == "loop":
             return ast.Name(SAME.get(node.attr, node.attr), node.ctx)
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         if ast.unparse(node.func) == "loop.tap":
             return self.visit(node.args[0])
         node.keywords = [k for k in node.keywords if k.arg != "strict"]
         return self.generic_visit(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # noqa: N802
-        assert node.value is not None
-        return self.visit(ast.Assign([node.target], node.value))
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        return self.visit(ast.Assign([node.target], node.value or ast.Constant(...)))
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # noqa: N802
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         node = copy.deepcopy(node)
         self.generic_visit(node)
         once = isinstance(node.op, ast.Mult) and ast.unparse(node.right) == "1"
         return node.left if once else node
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:  # noqa: N802
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         node = copy.deepcopy(node)
         self.generic_visit(node)
         if isinstance(node.test, ast.Constant):

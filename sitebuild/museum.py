@@ -25,6 +25,7 @@ from sitebuild import loops
 RECORD = Path("practice", "museum.json")
 _TESTS = Path(__file__).parents[1] / "tests" / "museum"
 OURS = "tap", "audit"
+SCALED = "rescaled", "mean-of-means", "mean-of-group-means"
 #: What the page itself explains once, for all loops.
 KNOWN = {"mean_loss", "sum_loss", "count", "everywhere"}
 Row = dict[str, Any]
@@ -51,6 +52,15 @@ class Museum:
         """Return the bugs, the newest first."""
         return sorted(self.record["bugs"], key=lambda bug: bug["reported"], reverse=True)
 
+    @property
+    def tools(self) -> list[tuple[str, Row]]:
+        """Return the comparison's rows, ours together before all others."""
+        return sorted(self.record["comparison"].items(), key=lambda row: " and " not in row[0])
+
+    def name(self, tool: str) -> str:
+        """Return what the page calls a tool."""
+        return str(self.told["tools"][tool].get("name", tool))
+
 
 def drawn(asked: str, docs: Path) -> str:
     """Return what a place of the page asks for.
@@ -68,13 +78,6 @@ def anchor(name: str) -> str:
     return name.replace("_", "-")
 
 
-def shown_loop(bug: Row, told: Row) -> list[loops.Line]:
-    """Return the loop that an entry shows: the one that the museum runs, or the one written out."""
-    if "loop" in told:
-        return loops.read(told["loop"].removesuffix("\n"))
-    return loops.changes((_TESTS / "bugs" / f"{bug['name']}.py").read_text(encoding="utf-8"))
-
-
 def standing(bug: Row, told: Row) -> str:
     """Return what became of a bug, in a word or two."""
     return str(told.get("standing", "fixed" if bug["state"] == "merged" else bug["state"]))
@@ -84,11 +87,11 @@ def standing(bug: Row, told: Row) -> str:
 
 
 def _comparison(museum: Museum) -> str:
-    rows = [["Tool", "Found", "Named", "False alarms", "Smallest error seen"], ["---"] * 5]
-    for tool, row in museum.record["comparison"].items():
+    rows = [["Tool", "Found", "Named", "False alarms", "Smallest"], ["---"] * 5]
+    for tool, row in museum.tools:
         rows.append(
             [
-                f"**{tool}**" if set(tool.split(" and ")) <= set(OURS) else tool,
+                f"**{tool}**" if _ours(tool) else museum.name(tool),
                 f"{_count(tool, row, 'detected')} of {_count(tool, row, 'bugs')}",
                 _count(tool, row, "named"),
                 f"{_count(tool, row, 'false alarms')} of {_count(tool, row, 'right loops')}",
@@ -100,10 +103,11 @@ def _comparison(museum: Museum) -> str:
 
 def _needs(museum: Museum) -> str:
     rows = [["Tool", "Needs", "Seconds"], ["---"] * 3]
-    for tool, row in museum.record["comparison"].items():
+    for tool, row in museum.tools:
         seconds = row["seconds"]
         found = "—" if seconds is None else _marked(f"{seconds}", f'tools["{tool}"]["seconds"]')
-        rows.append([tool, museum.told["tools"][tool]["needs"], found])
+        if "needs" in museum.told["tools"][tool]:
+            rows.append([museum.name(tool), museum.told["tools"][tool]["needs"], found])
     return _table(rows)
 
 
@@ -166,14 +170,16 @@ def _misses(museum: Museum) -> str:
 
 def _others(museum: Museum) -> str:
     lines = []
-    for tool in museum.record["comparison"]:
+    for tool, row in museum.tools:
         told = museum.told["tools"][tool]
-        if tool in OURS or "blind" not in told:
-            continue
-        false = museum.record["comparison"][tool]["false alarms"]
-        alarms = f" {told['alarms']}" if false and "alarms" in told else ""
-        lines.append(f"- **{tool}**: {told['blind']}{alarms}")
+        if not _ours(tool):
+            alarms = f" {told['alarms']}" if row["false alarms"] else ""
+            lines.append(f"- **{museum.name(tool)}**: {told['blind']}{alarms}")
     return "\n".join(lines)
+
+
+def _ours(tool: str) -> bool:
+    return set(tool.split(" and ")) <= set(OURS)
 
 
 def _missed(bug: Row, tool: str) -> bool:
@@ -207,7 +213,7 @@ def _listed(words: list[str]) -> str:
 
 def _gallery(museum: Museum) -> str:
     told = museum.told["bugs"]
-    entries = [line for bug in museum.bugs for line in _entry(bug, told[bug["name"]])]
+    entries = [line for bug in museum.bugs for line in _entry(bug, told[bug["name"]], museum.name)]
     kinds = {bug["kind"]: _title(bug["kind"]) for bug in museum.bugs}
     states = {state: state for bug in museum.bugs if (state := standing(bug, told[bug["name"]]))}
     script = '<script type="module" src="../../assets/museum.js" fetchpriority="low"></script>'
@@ -238,7 +244,7 @@ def _sieve(kinds: Row, states: Row) -> Iterator[str]:
     yield "</div>"
 
 
-def _entry(bug: Row, told: Row) -> Iterator[str]:
+def _entry(bug: Row, told: Row, names: Callable[[str], str]) -> Iterator[str]:
     name, state = bug["name"], standing(bug, told)
     source = (_TESTS / "bugs" / f"{name}.py").read_text(encoding="utf-8")
     error = bug["before"]["truth"]["error"]
@@ -246,26 +252,27 @@ def _entry(bug: Row, told: Row) -> Iterator[str]:
         f'<details class="gx-bug" data-kind="{bug["kind"]}" data-state="{state}" '
         f'data-day="{bug["reported"]}" data-off="{error}" data-project="{bug["project"]}">'
     )
-    yield "<summary>"
-    yield f"<strong>{bug['project'].replace('/', '/<wbr>')}</strong>"
-    yield f"<span>{bug['reported'][:4]}</span>"
-    yield f"<span>{html.escape(bug['averaged'])}</span>"
-    yield f'<span class="gx-gap">{_off(name, error)}% off</span>'
-    yield f"<span>{_title(bug['kind'])}</span>"
-    yield f"<span>{state}</span>"
-    yield "</summary>"
+    yield (  # on one line: no link of a number's may stand in what unfolds
+        f"<summary><strong>{bug['project'].replace('/', '/<wbr>')}</strong>"
+        f"<span>{bug['reported'][:4]}</span>"
+        f"<span>{html.escape(bug['averaged'])}</span>"
+        f'<span class="gx-gap">{_off(name, error)}% off</span>'
+        f"<span>{_title(bug['kind'])}</span>"
+        f"<span>{state}</span></summary>"
+    )
     said = html.escape(ast.get_docstring(ast.parse(source)) or "")
     yield f'<h3 id="{anchor(name)}">{said}{_permalink(name)}</h3>'
-    lines = shown_loop(bug, told)
-    yield from _code(lines)
-    yield from _where(loops.side(lines, "-"), source)
+    lines = loops.shown(source, told)
+    yield _code(lines)
+    if where := told.get("where") or _where(loops.side(lines, "-"), source):
+        yield f'<p class="gx-where">{_inline(where)}</p>'
     yield from _weights(bug)
     yield _verdict(bug)
     yield f"<p><strong>The fix.</strong> {_inline(told['fix'])}</p>"
     if "cost" in told:
         yield f"<p><strong>What it cost.</strong> {_inline(told['cost'])}</p>"
     yield from _run(bug)
-    yield _tools(bug)
+    yield _tools(bug, names)
     yield "</details>"
 
 
@@ -273,34 +280,35 @@ def _permalink(name: str) -> str:
     return f'<a class="headerlink" href="#{anchor(name)}" title="Link to this entry">#</a>'
 
 
-def _code(lines: Iterable[loops.Line]) -> Iterator[str]:
+def _code(lines: Iterable[loops.Line]) -> str:
     tags = {"-": "del", "+": "ins", " ": "span"}
-    yield '<pre class="gx-change no-copy" data-search-exclude><code>'
-    for sign, code in lines:
-        yield f"<{tags[sign]}>{sign} {html.escape(code, quote=False)}</{tags[sign]}>"
-    yield "</code></pre>"
+    shown = [
+        f"<{tags[sign]}>{sign} {html.escape(code, quote=False)}</{tags[sign]}>"
+        for sign, code in lines
+    ]
+    text = "\n".join(shown)
+    return f'<pre class="gx-change no-copy" data-search-exclude><code>{text}\n</code></pre>'
 
 
-def _where(code: str, source: str) -> Iterator[str]:
-    """Yield what the helpers of a loop are, from their docstrings, and its constants."""
+def _where(code: str, source: str) -> str:
+    """Return what the helpers of a loop are, from their docstrings, and its constants."""
     worlds = (_TESTS / "worlds.py").read_text(encoding="utf-8")
     known = _explained(worlds) | _explained(source)
     used = dict.fromkeys(re.findall(r"\b[a-zA-Z_]+\b", code))
-    words = [f"<code>{name}</code> {known[name]}" for name in used if name in known]
-    if words:
-        yield f'<p class="gx-where">{"; ".join(words)}.</p>'
+    words = [f"`{name}` is {known[name]}" for name in used if name in known]
+    return f"{'; '.join(words)}." if words else ""
 
 
 def _explained(source: str) -> dict[str, str]:
+    """Return what a module's functions return, by the first line of their docstrings."""
     found = {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef) and node.name not in KNOWN:
-            said = (ast.get_docstring(node) or "").partition(".")[0].split(" at a boundary: ")[-1]
-            if said and node.name not in {"before", "after", "play", "prior"}:
-                returns = said.removeprefix("Return ")
-                found[node.name] = html.escape("is " * (returns != said) + returns)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            found[ast.unparse(node.targets[0])] = f"is {node.value.value}"
+            said = (ast.get_docstring(node) or "").partition(".")[0]
+            if said.startswith("Return "):
+                found[node.name] = said.removeprefix("Return ")
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            found[ast.unparse(node.targets[0])] = f"`{ast.unparse(node.value)}`"
     return found
 
 
@@ -351,14 +359,16 @@ def _row(label: str, bug: Row, side: str, key: str, weights: Iterable[float]) ->
         name, _, worker = key.partition("workers ")
         path = f'"workers", {worker}, {k}' if worker else f'"{name}", {k}'
         cells.append(_marked(_three(weight), f'weight("{bug["name"]}", "{side}", {path})'))
-    return f'<tr><th scope="row">{label}</th><td>{"</td><td>".join(cells)}</td></tr>'
+    missing = len(bug["before"]["truth"]["weights"]) - len(cells)  # it is of no micro-batch
+    first = f'<td colspan="{missing + 1}">' if missing else "<td>"
+    return f'<tr><th scope="row">{label}</th>{first}{"</td><td>".join(cells)}</td></tr>'
 
 
 def _verdict(bug: Row) -> str:
     kind, title = bug["kind"], _title(bug["kind"])
     known = kind in {str(verdict) for verdict in Verdict}
     link = f'<a href="../../reference/verdicts/#{kind}">{title}</a>' if known else title
-    factor = bug.get("factor", 1.0)
+    factor = bug.get("factor", 1.0) if kind in SCALED else 1.0
     asked = f'factor("{bug["name"]}")'
     times = "" if factor == 1.0 else f" × {_marked(_three(factor), asked)}"
     term = f", of the term <code>{bug['term']}</code>" if bug.get("term") else ""
@@ -376,10 +386,10 @@ def _verdict(bug: Row) -> str:
 
 def _run(bug: Row) -> Iterator[str]:
     if bug.get("real"):
-        ran = f"The package itself: {_versions(bug['real'])}."
+        ran = f"The package itself: {_coded(bug['real'])}."
     else:
-        ran = f"A reduction to plain PyTorch, of {_names(bug['reduces'])}."
-    remark = f" {_versions(bug['remark'])}" if bug.get("remark") else ""
+        ran = f"A reduction to plain PyTorch, of {_coded(bug['reduces'])}."
+    remark = f" {_coded(bug['remark'])}" if bug.get("remark") else ""
     yield f"<p><strong>What ran.</strong> {ran}{remark}</p>"
     address = html.escape(bug["address"])
     number = bug["address"].rpartition("/")[2]
@@ -390,13 +400,13 @@ def _run(bug: Row) -> Iterator[str]:
     )
 
 
-def _tools(bug: Row) -> str:
+def _tools(bug: Row, names: Callable[[str], str]) -> str:
     found = {tool: answer for tool, answer in bug["before"].items() if tool != "truth"}
     loud = [tool for tool, answer in found.items() if answer["ok"] is False]
     named = [tool for tool in loud if found[tool]["named"]]
     still = [tool for tool, answer in found.items() if tool not in loud and "not for" not in answer]
     parts = [
-        f"{title} {_listed(tools)}"
+        f"{title} {_listed([_inline(names(tool)) for tool in tools])}"
         for title, tools in (
             ("named by", named),
             ("alarm from", [tool for tool in loud if tool not in named]),
@@ -433,19 +443,13 @@ def _inline(text: str) -> str:
     return markdown(text).removeprefix("<p>").removesuffix("</p>")
 
 
-def _versions(text: str) -> str:
-    """Return text with its versions in code type."""
-    return re.sub(r"\b\d+(?:\.\d+)+\b", r"<code>\g<0></code>", html.escape(text, quote=False))
-
-
-def _names(text: str) -> str:
-    """Return text with the names of functions and files in code type."""
-    found = re.sub(
-        r"\b[\w/]*(?:\w\.py|[a-z]_\w+|\w\.[a-z_]\w*|[a-z][A-Z]\w*|[A-Z]\w*::\w+)[\w.:]*\b",
+def _coded(text: str) -> str:
+    """Return text with what is no word in code type: versions, files, names, calls."""
+    return re.sub(
+        r"(?:[^\s,;:]*[_(=.][^\s,;:]+|\w+::\w+)(?<!\.)",
         r"<code>\g<0></code>",
         html.escape(text, quote=False),
     )
-    return found
 
 
 _DRAWN: dict[str, Callable[[Museum], str]] = {
