@@ -264,7 +264,7 @@ def _entry(bug: Row, told: Row, names: Callable[[str], str]) -> Iterator[str]:
     yield f'<h3 id="{anchor(name)}">{said}{_permalink(name)}</h3>'
     lines = loops.shown(source, told)
     yield _code(lines)
-    if where := told.get("where") or _where(loops.side(lines, "-"), source):
+    if where := told.get("where") or _where(" ".join(code for _, code in lines), source):
         yield f'<p class="gx-where">{_inline(where)}</p>'
     yield from _weights(bug)
     yield _verdict(bug)
@@ -294,8 +294,8 @@ def _where(code: str, source: str) -> str:
     """Return what the helpers of a loop are, from their docstrings, and its constants."""
     worlds = (_TESTS / "worlds.py").read_text(encoding="utf-8")
     known = _explained(worlds) | _explained(source)
-    used = dict.fromkeys(re.findall(r"\b[a-zA-Z_]+\b", code))
-    words = [f"`{name}` is {known[name]}" for name in used if name in known]
+    used = dict.fromkeys(re.findall(r"\b[a-z_]+(?=\()|\b[A-Z_]+\b", code))
+    words = [f"`{name}`: {known[name]}" for name in used if name in known]
     return f"{'; '.join(words)}." if words else ""
 
 
