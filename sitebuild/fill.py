@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from sitebuild import field
+from sitebuild import field, museum
 from sitebuild.page import Mark, Page, edited
 
-_PLACE = re.compile(r"<!--(?P<kind>count|field): *(?P<asked>.*?) *-->")
+_PLACE = re.compile(r"<!--(?P<kind>count|field|museum): *(?P<asked>.*?) *-->")
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def _count(asked: str, docs: Path) -> str:
 _FILLERS: dict[str, Callable[[str, Path], str]] = {
     "count": _count,
     "field": field.tables,
+    "museum": museum.drawn,
 }
 
 

@@ -33,14 +33,15 @@ def terms(page: str) -> dict[str, str]:
 def link_terms(page: str, known: dict[str, str], address: str) -> str:
     r"""Return the page with the first use of each known term as a link to it at `address`.
 
-    A plural is a use; headings, links, alt texts, code and formulas are not prose.
+    A plural is a use; headings, links, alt texts, code, formulas and lines of HTML are not prose.
 
     >>> link_terms("# Loss\n\nLosses, and a loss.", {"loss": "loss"}, "questions.md")
     '# Loss\n\n[Losses](questions.md#loss){ .gx-term }, and a loss.'
     """
     source, first = Page(page), dict[str, re.Match[str]]()
     for use in _uses(known).finditer(source.prose):
-        if source.may_link(use.start()):
+        is_html = page.startswith("<", page.rfind("\n", 0, use.start()) + 1)
+        if source.may_link(use.start()) and not is_html:
             first.setdefault(known[_singular(use, known)], use)
     links = [
         (*use.span(), f"[{use[0]}]({address}#{name}){{ .gx-term }}") for name, use in first.items()

@@ -46,6 +46,7 @@ INFO = re.compile(r'(?P<language>\w+)(?P<place> torch(?:run=\d+)?)?(?: +\w+="[^"
 _NO_LINKS = re.compile(
     r"^[ \t]*#.*$"  # headings
     r"|^[ \t]*(?:!!!|\?\?\?|===).*$"  # titles of admonitions, details and tabs
+    r"|^<summary>.*$"  # of what unfolds
     r"|!?\[[^\]]*\](?=[(\[])",  # link texts and alt texts
     re.MULTILINE,
 )

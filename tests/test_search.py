@@ -47,6 +47,11 @@ RIGHT = {
     "FedAvg": "practice/questions-workers",
     "gradient checkpointing": "practice/questions-workers",
     "rescaled": "reference/verdicts",
+    "museum": "practice/museum",
+    "MegaBatchMarginLoss": "practice/museum",
+    "nnUNet batch dice": "practice/museum",
+    "stylegan2": "practice/museum",
+    "DAPO": "practice/museum",
 }
 Find = Callable[[str], list[str]]
 

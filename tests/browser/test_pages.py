@@ -75,8 +75,8 @@ def test_the_first_view_is_light(chromium: Browser, home: str, address: str) -> 
     assert bytes_sent <= (160_000 if address == "" else 250_000)
 
 
-def test_all_scripts_of_the_figures_together_are_small() -> None:
-    scripts = [*SITE.glob("assets/figures/*.js")]
+def test_all_scripts_of_ours_together_are_small() -> None:
+    scripts = [*SITE.glob("assets/figures/*.js"), *SITE.glob("assets/*.js")]
     assert len(scripts) > 1
     assert sum(len(gzip.compress(script.read_bytes())) for script in scripts) <= 40_000
 
