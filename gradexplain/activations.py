@@ -20,7 +20,7 @@ class Activation:
     shape and dtype. All are free of overflow and NaN at least for |z| ≤ 1000.
 
     Raises:
-        TypeError: z is no NumPy array of float32 or float64.
+        TypeError: z is not a NumPy array of float32 or float64.
         ValueError: z is empty, or holds NaN or infinity.
 
     >>> import numpy as np

@@ -12,7 +12,7 @@ def check_array(name: str, value: object, shape: tuple[int | str, ...] | None = 
     """Refuse what is not a finite float array of this shape; a name in `shape` is any size ≥ 1.
 
     Raises:
-        TypeError: `value` is no NumPy array, or not of dtype float32 or float64.
+        TypeError: `value` is not a NumPy array, or not of dtype float32 or float64.
         ValueError: its shape differs, it is empty, or it holds NaN or infinity.
     """
     if not isinstance(value, np.ndarray):
@@ -31,7 +31,7 @@ def check_array(name: str, value: object, shape: tuple[int | str, ...] | None = 
 
 
 def check_same_dtype(name: str, value: Array, other_name: str, other: Array) -> None:
-    """Refuse a mix of float32 and float64, which NumPy would widen in silence."""
+    """Refuse a mix of float32 and float64, which NumPy would widen silently."""
     if value.dtype != other.dtype:
         raise TypeError(f"{name} must be {other.dtype} like {other_name}, not {value.dtype}")
 

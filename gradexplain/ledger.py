@@ -55,7 +55,7 @@ def gap_ledger(trace: Trace) -> Ledger:
         trace: a batch, from `backprop`.
 
     Raises:
-        TypeError: `trace` is no `Trace`.
+        TypeError: `trace` is not a `Trace`.
 
     >>> import numpy as np
     >>> from gradexplain import MLP, backprop, gap_ledger, identity, squared_error

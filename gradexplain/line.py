@@ -19,7 +19,7 @@ class Line:
     (∂J/∂m, ∂J/∂b).
 
     Raises:
-        TypeError: x or y is no NumPy array of float32 or float64, or their dtypes differ.
+        TypeError: x or y is not a NumPy array of float32 or float64, or their dtypes differ.
         ValueError: m or b is not finite, or x or y is not of shape (N,), empty or not finite.
 
     >>> import numpy as np
@@ -78,7 +78,7 @@ def least_squares(x: Float[Array, " N"], y: Float[Array, " N"]) -> Line:
     """Return the line of least mean squared residual: m = Cov(x, y) / Var(x) through the centroid.
 
     Raises:
-        TypeError: x or y is no NumPy array of float32 or float64, or their dtypes differ.
+        TypeError: x or y is not a NumPy array of float32 or float64, or their dtypes differ.
         ValueError: x or y is not of shape (N,), empty or not finite, or every x is the same.
 
     >>> import numpy as np
@@ -112,7 +112,7 @@ def descend(
         gradient: `Line.gradient`, or `Line.averaged_gradient` to see where that one leads.
 
     Raises:
-        TypeError: x or y is no NumPy array of float32 or float64, or their dtypes differ.
+        TypeError: x or y is not a NumPy array of float32 or float64, or their dtypes differ.
         ValueError: x or y is not of shape (N,), empty or not finite; `rate` is not a finite number
             above 0, or `steps` is below 0; or the descent diverges to infinity.
 
@@ -173,7 +173,7 @@ def five_sums(x: Float[Array, " N"], y: Float[Array, " N"]) -> FiveSums:
     """Sum a batch once, so that every later gradient is O(1) in its size.
 
     Raises:
-        TypeError: x or y is no NumPy array of float32 or float64, or their dtypes differ.
+        TypeError: x or y is not a NumPy array of float32 or float64, or their dtypes differ.
         ValueError: x or y is not of shape (N,), empty or not finite.
     """
     _check_batch(x, y)

@@ -21,7 +21,7 @@ class Loss:
     Nothing is averaged over the batch here.
 
     Raises:
-        TypeError: an argument is no NumPy array of float32 or float64, or their dtypes differ.
+        TypeError: an argument is not a NumPy array of float32 or float64, or their dtypes differ.
         ValueError: their shapes differ, one is empty or not finite, or the target lies outside
             the loss's domain.
 

@@ -35,7 +35,7 @@ def compare_means(
             ½ f″(E[x]) Var(x): Taylor's formula at the mean, averaged.
 
     Raises:
-        TypeError: x is no NumPy array of float32 or float64.
+        TypeError: x is not a NumPy array of float32 or float64.
         ValueError: x is not of shape (N,), is empty or not finite, or f changes its shape.
 
     >>> import numpy as np
@@ -63,7 +63,7 @@ def covariance(u: Float[Array, " N"], v: Float[Array, " N"]) -> float:
     """Return the population covariance E[uv] − E[u] E[v] of a batch, divided by N and not N − 1.
 
     Raises:
-        TypeError: an argument is no NumPy array of float32 or float64, or their dtypes differ.
+        TypeError: an argument is not a NumPy array of float32 or float64, or their dtypes differ.
         ValueError: their shapes are not both (N,), or one is empty or not finite.
 
     >>> import numpy as np

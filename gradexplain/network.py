@@ -24,7 +24,7 @@ class MLP:
 
     Raises:
         TypeError: an array is not float32 or float64, their dtypes are mixed, or an activation is
-            no `Activation`.
+            not an `Activation`.
         ValueError: there is no layer, the three lists differ in length, the shapes do not chain,
             or an array is empty or not finite.
 
@@ -96,7 +96,7 @@ def backprop(net: MLP, x: Float[Array, "N d0"], y: Float[Array, "N dL"], loss: L
         loss: the loss of one example.
 
     Raises:
-        TypeError: x or y is no NumPy array of the network's dtype.
+        TypeError: x or y is not a NumPy array of the network's dtype.
         ValueError: x or y has another shape, is empty or not finite, y is outside the domain of
             the loss, or a number on the way overflows.
 
@@ -195,7 +195,7 @@ def _check_layers(
     lengths = (len(weights), len(biases), len(activations))
     if len(set(lengths)) != 1 or 0 in lengths:
         raise ValueError(
-            "weights, biases and activations must be of one length, at least 1, "
+            "weights, biases and activations must have the same length, at least 1, "
             f"not {lengths[0]}, {lengths[1]} and {lengths[2]}"
         )
     inputs: int | str = "inputs"

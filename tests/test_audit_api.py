@@ -174,7 +174,7 @@ REFUSED: list[tuple[type[Exception], str, tuple[Any, ...], dict[str, Any]]] = [
     (
         ValueError,
         (
-            "parts[2] must be a copy of its own, but it shares memory with parts[0]: "
+            "parts[2] must not share memory with parts[0]: "
             "clone each gradient before the next backward pass"
         ),
         (W.copy(), [GOOD[0], GOOD[1], GOOD[0].reshape(30, 20), GOOD[3]], COUNTS),
@@ -183,7 +183,7 @@ REFUSED: list[tuple[type[Exception], str, tuple[Any, ...], dict[str, Any]]] = [
     (
         ValueError,
         (
-            "accumulated['w'] must be a copy of its own, but it shares memory with parts[0]: "
+            "accumulated['w'] must not share memory with parts[0]: "
             "clone each gradient before the next backward pass"
         ),
         ({"w": Torch(W)}, [{"w": Torch(W)}], [1]),

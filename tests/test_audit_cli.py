@@ -124,7 +124,7 @@ Which averages commute with the gradient.
 
 positional arguments:
   command
-    audit     read off an accumulated gradient how it weighs its parts
+    audit     find out how an accumulated gradient weighs its parts
 
 options:
   -h, --help  show this help message and exit
@@ -135,7 +135,7 @@ usage: gradexplain audit [-h] [--json] [--reduction {{mean,sum}}] [--expect {{ta
                          [--expect-factor S] [--arithmetic DTYPE]
                          file
 
-Read off an accumulated gradient how it weighs its parts.
+Find out how an accumulated gradient weighs its parts.
 
 positional arguments:
   file                  a .npz or .safetensors file
@@ -144,11 +144,11 @@ options:
   -h, --help            show this help message and exit
   --json                write the report as JSON
   --reduction {{mean,sum}}
-                        what each part is of its loss
+                        whether each part is the gradient of a mean or of a sum
   --expect {{target,part}}
-                        what is meant to count alike (default: target)
-  --expect-factor S     a factor that is meant
-  --arithmetic DTYPE    the coarsest computed in, such as tfloat32
+                        what should count alike (default: target)
+  --expect-factor S     an intended factor
+  --arithmetic DTYPE    the coarsest type computed in, such as tfloat32
 
 {HELP}"""
 
@@ -276,7 +276,7 @@ def test_a_file_may_say_which_weights_are_meant(name: str, tmp_path: Path) -> No
     report = audit_file(write(path, step))
     assert (report.ok, report.intended) == (True, "given")
     with pytest.raises(
-        ValueError, match=r"^step\.\w+ holds weights under 'expect', so --expect part"
+        ValueError, match=r"^step\.\w+ holds weights under 'expect', so leave out --expect part"
     ):
         audit_file(path, expect="part")
 

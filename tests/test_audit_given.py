@@ -137,7 +137,7 @@ REFUSED: list[tuple[type[Exception], str, dict[str, Any]]] = [
         "also['boxes'] must be finite, at least 0 and not all 0, not [1.0, 2.0, 3.0, -4.0]",
         {"also": {"boxes": [1, 2, 3, -4]}},
     ),
-    (TypeError, "terms must be a dict of Term by name, not list", {"terms": [1]}),
+    (TypeError, "terms must be a dict of Term keyed by name, not list", {"terms": [1]}),
     (
         TypeError,
         "terms['aux'] must be a Term, not tuple",

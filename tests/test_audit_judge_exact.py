@@ -259,7 +259,7 @@ def test_a_crowd_of_parts_agrees_as_a_whole_though_a_small_weight_is_off_by_itse
 def test_one_part_says_that_it_shows_nothing() -> None:
     report = audit_accumulation(weighted([1], PARTS[:1]), PARTS[:1], counts=[5])
     assert (report.claim, report.to_do) == (LOOKS_THE_SAME, UNEQUAL)
-    assert report.notes == ("With one part, it is any mean at all.",)
+    assert report.notes == ("With only one part, all means are the same.",)
 
 
 def test_a_mean_of_zero_says_that_any_factor_would_do() -> None:

@@ -40,7 +40,7 @@ IN_PROPORTION = "They are in proportion to "
         ((np.array(COUNTS) + 1) / 139, IN_PROPORTION + "one target more per part"),
         ((np.array(COUNTS) - 1) / 131, IN_PROPORTION + "one target less per part"),
         ([0.1, 0.9, 0.4, -0.4], "Negative weights: parts[3]."),
-        ([0.3, 0.3, 0.2, 0.1], "They are as 3 : 3 : 2 : 1. What do these numbers count?"),
+        ([0.3, 0.3, 0.2, 0.1], "They are in the ratio 3 : 3 : 2 : 1. What do these numbers count?"),
     ],
 )
 def test_known_patterns_are_named(weights: npt.NDArray[np.float64], note: str) -> None:
@@ -116,7 +116,7 @@ def test_a_part_counted_twice_is_named_where_nothing_is_rounded() -> None:
     report = audit_accumulation(A, APART, counts=[7, 7, 7, 7])
     assert report.notes == (
         "parts[0] counted twice.",
-        "They are as 2 : 1 : 1 : 1. What do these numbers count?",
+        "They are in the ratio 2 : 1 : 1 : 1. What do these numbers count?",
     )
 
 
@@ -182,7 +182,7 @@ def test_ratios_that_rounding_blurs_are_not_integers() -> None:
     ]
     A, counts = weighted([0.3, 0.3, 0.2], parts), [10, 90, 30]
     report = audit_accumulation(A, parts, counts=counts)
-    assert "They are as 3 : 3 : 2. What do these numbers count?" in report.notes
+    assert "They are in the ratio 3 : 3 : 2. What do these numbers count?" in report.notes
     report = audit_accumulation(A, parts, counts=counts, arithmetic="bfloat16")
     assert not any(note.startswith("They are as") for note in report.notes)
 

@@ -135,7 +135,7 @@ DAMAGED = [
     (
         bytes(8),
         (
-            "bad.safetensors must begin with a sound JSON header: "
+            "bad.safetensors must begin with a valid JSON header: "
             "Expecting value: line 1 column 1 (char 0)"
         ),
     ),
@@ -144,7 +144,7 @@ DAMAGED = [
     (safetensors_file([1]), "bad.safetensors must begin with a JSON header that names tensors"),
     (
         safetensors_file(b'{"a": 1, "a": 2}'),
-        "bad.safetensors must begin with a sound JSON header: a name is given twice",
+        "bad.safetensors must begin with a valid JSON header: a name is given twice",
     ),
     (safetensors_file({"a": 7}), f"bad.safetensors must give 'a' a dtype of {TYPES}, not None"),
     (entry(dtype="I8"), f"bad.safetensors must give 'a' a dtype of {TYPES}, not 'I8'"),
@@ -181,7 +181,7 @@ DAMAGED = [
             },
             b"123456",
         ),
-        "bad.safetensors must keep its tensors apart, but 'b' overlaps",
+        "bad.safetensors must not let tensors overlap, but 'b' overlaps",
     ),
 ]
 
@@ -195,7 +195,7 @@ def test_headers_that_are_no_json_are_refused(tmp_path: Path) -> None:
     for text in [b"{", b"\xff\xfe", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}", b"{} {}"]:
         path = tmp_path / "bad.safetensors"
         path.write_bytes(safetensors_file(text))
-        with pytest.raises(ValueError, match=r"^bad\.safetensors must begin with a sound JSON"):
+        with pytest.raises(ValueError, match=r"^bad\.safetensors must begin with a valid JSON"):
             open_arrays(path)
 
 
@@ -264,7 +264,7 @@ def test_a_header_that_declares_more_than_there_is_allocates_nothing(tmp_path: P
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}"
     path = npz(tmp_path / "a.npz", {"a.npy": npy(header, bytes(8))})
     refused(
-        "a.npz must hold a sound array a.npy: its shape (1000000000000,) needs 8000000000000 bytes",
+        "a.npz must hold a valid array a.npy: its shape (1000000000000,) needs 8000000000000 bytes",
         path,
     )
 
@@ -279,13 +279,13 @@ class Trap:
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, a=np.array([Trap()], object))
-    with pytest.raises(ValueError, match=r"^a\.npz must hold a sound array a\.npy: "):
+    with pytest.raises(ValueError, match=r"^a\.npz must hold a valid array a\.npy: "):
         dict(open_arrays(path))
     header = b"{'descr': '|O', 'fortran_order': False, 'shape': (50,)}"
     pickled = pickle.dumps(np.array([Trap()] * 50, object)).ljust(400, b"\0")
     npz(path, {"a.npy": npy(header, pickled)})  # as many bytes as 50 places would take
     refused(
-        "a.npz must hold a sound array a.npy: "
+        "a.npz must hold a valid array a.npy: "
         "Object arrays cannot be loaded when allow_pickle=False",
         path,
     )
@@ -303,7 +303,7 @@ def test_a_name_twice_and_other_archives_are_refused(tmp_path: Path) -> None:
         tmp_path / "b.npz",
         b"PK no zip",
     )
-    with pytest.raises(ValueError, match=r"^c\.npz must hold a sound array readme\.txt: "):
+    with pytest.raises(ValueError, match=r"^c\.npz must hold a valid array readme\.txt: "):
         dict(open_arrays(npz(tmp_path / "c.npz", {"readme.txt": b"hello"})))
 
 

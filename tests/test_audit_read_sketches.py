@@ -321,7 +321,7 @@ def test_sketches_of_different_kinds_are_kept_apart() -> None:
     v = np.ones(10)
     one, other = sketch(v), sketch(v, seed=1)
     kinds = "seed 0 and length 4093 and seed 1 and length 4093"
-    message = f"sketches to be added must be of one kind, not {kinds}"
+    message = f"sketches must be of one kind to be added, not {kinds}"
     refused(ValueError, message, lambda: one + other)
     message = (
         "parts[1] must have seed 0 and length 4093, as the others have, not seed 0 and length 41"

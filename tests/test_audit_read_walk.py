@@ -226,7 +226,7 @@ def test_shared_memory_is_seen_behind_a_parameter_without_gradient() -> None:
     """An iterator leads, and its first gradient has none to compare."""
     w = PARTS[0]["w"]
     message = (
-        "parts[1]['w'] must be a copy of its own, but it shares memory with parts[0]: "
+        "parts[1]['w'] must not share memory with parts[0]: "
         "clone each gradient before the next backward pass"
     )
     refused(ValueError, message, {"w": None}, [{"w": w}, {"w": w}], [1, 2])

@@ -73,13 +73,13 @@ MEAN, MEANS = float(np.average(VALUES, weights=COUNTS)), float(np.mean(VALUES))
         (
             2.9,
             (
-                "reweighted: The reported value lies among the losses, but is none of their means "
+                "reweighted: The reported value lies among the losses, but is none of the means "
                 "that loops are known to report."
             ),
         ),
         (
             5.5,
-            "unexplained: The reported value lies outside the losses, so it is no mean of them.",
+            "unexplained: The reported value lies outside the losses, so it is not a mean of them.",
         ),
     ],
 )
@@ -145,7 +145,7 @@ def test_equal_values_are_no_verdict_and_equal_counts_are_right_with_a_note() ->
 
 
 def test_one_part_and_a_value_nearly_right_are_no_verdict() -> None:
-    undetermined(audit_mean([2.31], [10], 2.31), "With one part, it is any mean at all")
+    undetermined(audit_mean([2.31], [10], 2.31), "With only one part, all means are the same")
     undetermined(audit_mean([2.31, 2.52, 3.3], [10, 90, 9], 2.55), "nearly the expected mean")
 
 

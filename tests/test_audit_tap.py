@@ -138,7 +138,7 @@ def test_half_precision_on_the_way_is_noted() -> None:
     report = judged(on_two([n / N for n in COUNTS], noise=5e-4))
     assert report.ok is True
     assert judged(World(noise=5e-4).seen()).verdict.value == "unexplained"
-    assert "about what sending it in half precision leaves" in text(report)
+    assert "about as much as sending it in half precision changes" in text(report)
 
 
 def test_a_clip_is_divided_out() -> None:

@@ -43,7 +43,7 @@ def test_replicas_count_once() -> None:
     assert report.ok is True
     assert report.weights == pytest.approx([n / N for n in COUNTS])
     assert report.head == "3 tapped losses"
-    assert "2 ranks each hold one model together, as you say. All 2 have the same" in text(report)
+    assert "Every 2 ranks hold one model together, as you say. All 2 have the same" in text(report)
     assert judged(copies(World().seen([1 / 3] * 3)[0])).verdict.value == "mean-of-means"
 
 
@@ -139,7 +139,7 @@ def test_groups_must_hold_each_rank_once() -> None:
 
 def test_ranks_of_one_model_step_alike() -> None:
     first, second = copies(World().seen()[0])
-    with pytest.raises(ValueError, match=r"step as many optimizers, not \[0, 1\] of them"):
+    with pytest.raises(ValueError, match=r"step the same number of optimizers, not \[0, 1\]"):
         as_workers([first, replace(second, steps=())])
     report = judged([first, step_of(second, passes=(0, 1))])
     assert "(ranks of one model ran different numbers of backward passes)." in text(report)
@@ -195,7 +195,7 @@ def test_the_same_data_on_two_workers_is_said() -> None:
     first = replace(everyone[0].taps[0], value=9.0)
     everyone[0] = replace(everyone[0], taps=(first, *everyone[0].taps[1:]))
     assert alike(everyone) == (1, 2)
-    assert "The losses of workers 1 and 2 are equal, digit by digit." in text(judged(everyone))
+    assert "The losses of workers 1 and 2 are equal to the last digit." in text(judged(everyone))
     assert alike(World(workers=2).seen()) == ()
 
 

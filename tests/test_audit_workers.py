@@ -95,7 +95,7 @@ def test_a_worker_s_gradient_is_named_where_it_is_wrong() -> None:
     message = r"^accumulated\[worker 1\] must be finite, but accumulated\[worker 1\]\['b'\] is nan"
     with pytest.raises(ValueError, match=message):
         audit_accumulation(PerWorker([A, wrong]), PARTS, counts=COUNTS)
-    with pytest.raises(ValueError, match="shares memory with accumulated"):
+    with pytest.raises(ValueError, match="share memory with accumulated"):
         audit_accumulation(PerWorker([A, A]), PARTS, counts=COUNTS)
 
 

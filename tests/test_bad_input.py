@@ -294,7 +294,7 @@ def test_a_gradient_that_is_not_finite(infinite: tuple[float, float]) -> None:
 def test_networks_of_lists_that_differ(lengths: tuple[int, int, int], message: str) -> None:
     W, b, f = lengths
     _refused(
-        f"weights, biases and activations must be of one length, at least 1, not {message}",
+        f"weights, biases and activations must have the same length, at least 1, not {message}",
         MLP,
         [np.ones((1, 1))] * W,
         [ONE] * b,

@@ -70,7 +70,7 @@ def altered(content: bytes, place: int, number: int) -> bytes:
 
 
 GOOD = npy(described("(1,)"), bytes(8))
-SAID = "bad.npz must hold a sound array a.npy: "
+SAID = "bad.npz must hold a valid array a.npy: "
 #: What the array's own bytes say, and the words that refuse it; "…" where NumPy has the word.
 ARRAYS: dict[str, tuple[bytes, str]] = {
     "a huge shape": (
@@ -123,9 +123,9 @@ def test_an_array_in_an_archive_is_refused(kind: str, tmp_path: Path) -> None:
 
 #: Two bytes of the archive's directory, as altered; and the words.
 ENTRIES = {
-    "packed by bzip2": (10, 12, "it is packed as NumPy packs none"),
-    "packed by LZMA": (10, 14, "it is packed as NumPy packs none"),
-    "packed by Zstandard": (10, 93, "it is packed as NumPy packs none"),
+    "packed by bzip2": (10, 12, "NumPy does not compress arrays this way"),
+    "packed by LZMA": (10, 14, "NumPy does not compress arrays this way"),
+    "packed by Zstandard": (10, 93, "NumPy does not compress arrays this way"),
     "another checksum": (16, 1, "Bad CRC-32 for file 'a.npy'"),
     "declared shorter": (24, 70, "Bad CRC-32 for file 'a.npy'"),
     "declared longer": (24, 9000, "its shape (1,) needs 8 bytes"),
@@ -230,7 +230,7 @@ TENSORS: dict[str, tuple[bytes, str]] = {
     ),
     "a name without end": (
         tensors(json.dumps({"a" * 1001: {}}).encode()),
-        "bad.safetensors must begin with a sound JSON header: a name has more than 1000 letters",
+        "bad.safetensors must begin with a valid JSON header: a name has more than 1000 letters",
     ),
     "a type without end": (
         tensors(json.dumps({"a": {"dtype": "F" * 10**6}}).encode()),
@@ -269,7 +269,7 @@ TENSORS: dict[str, tuple[bytes, str]] = {
     ),
     "brackets without end": (
         tensors(b"[" * 100_000),
-        "bad.safetensors must begin with a sound JSON header: …",
+        "bad.safetensors must begin with a valid JSON header: …",
     ),
 }
 

@@ -12,12 +12,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 from support.building import build
 from support.pages import ROOT
 
 from sitebuild.lost import filled
 from sitebuild.site import Site
 
+#: What a first reading may skip: code, tables, the glossary, folds, figures, formulas.
+UNREAD = "pre, table, dl, details, figure, svg, gx-math, .gx-figure, .headerlink, button"
 LOADED = {"src", "srcset", "poster", "data", "action", "background"}
 
 
@@ -132,6 +135,26 @@ def test_every_page_has_a_title_a_heading_a_language_and_unique_ids(site: Path) 
         pictures = [a for tag, a in page.tags if tag == "svg" and a.get("role") == "img"]
         assert all(len(picture["aria-label"]) > 20 for picture in pictures), path
     assert len(titles) == len(list(site.rglob("index.html")))
+
+
+def prose(page: str) -> int:
+    """Return how many words a first reading of a page takes."""
+    article = BeautifulSoup(page, "html.parser").select_one("article")
+    assert article
+    for part in article.select(UNREAD):
+        part.decompose()
+    return sum(any(map(str.isalnum, word)) for word in article.get_text(" ").split())
+
+
+def test_every_page_but_the_api_is_read_within_a_thousand_words(site: Path) -> None:
+    for path in site.rglob("index.html"):
+        words = prose(path.read_text("utf-8"))
+        assert 0 < words < 1000 or path.parent.name == "api", (path, words)
+
+
+def test_what_is_code_or_folded_is_not_counted() -> None:
+    page = "<article><p>One two - three.</p><pre>x = 1</pre><details>Why?</details></article>"
+    assert prose(page) == 3
 
 
 def test_every_page_has_tags_for_previews_and_structured_data(site: Path) -> None:

@@ -7,3 +7,13 @@ const demote = () => {
 const page = document.querySelector(".md-content");
 new MutationObserver(demote).observe(page, { childList: true, subtree: true });
 demote();
+
+/* The search takes "no_sync:" for the name of a field and "-100" for a word to leave out, and finds
+   nothing. A pasted question or message has both, so it gets them as spaces; the box keeps them. */
+
+const box = document.querySelector("[data-md-component=search-query]");
+const own = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value");
+Object.defineProperty(box, "value", {
+  get: () => own.get.call(box).replace(/:|(?<!\S)[+-](?=\S)/g, " "),
+  set: (value) => own.set.call(box, value),
+});

@@ -17,7 +17,14 @@
 # %%
 import numpy as np
 
-from gradexplain import MLP, backprop, gap_ledger, identity, squared_error, tanh
+from gradexplain import (
+    MLP,
+    backprop,
+    gap_ledger,
+    identity,
+    squared_error,
+    tanh,
+)
 
 # %% [markdown]
 # ## Change this: the net
@@ -71,7 +78,8 @@ gaps = [abs(gap) for gap in ledger.gap.weights]
 layer = max(range(len(gaps)), key=lambda l: gaps[l].max())
 row, column = np.argwhere(gaps[layer] == gaps[layer].max())[0]
 print(f"layer {layer + 1}, row {row}, column {column}")
-gradients = {"averaged": ledger.averaged, **ledger.terms, "true": ledger.true}
+gradients = {"averaged": ledger.averaged, **ledger.terms}
+gradients["true"] = ledger.true
 for name, gradient in gradients.items():
     print(f"{name:12}{gradient.weights[layer][row, column]:+8.4f}")
 

@@ -1,4 +1,4 @@
-"""The audit: read off anybody's accumulated gradient how it weighs its parts.
+"""The audit: find out how an accumulated gradient weighs its parts.
 
 A gradient goes one way through three rooms. `read` streams gradients into inner products and solves
 them for weights, `judge` compares weights with what they should be and comes to one finding, `tell`

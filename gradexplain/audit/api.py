@@ -34,7 +34,7 @@ def audit_accumulation(  # noqa: PLR0913 - each is one thing that a user may kno
     expect_factor: float = 1.0,
     arithmetic: str | None = None,
 ) -> Report:
-    """Read off an accumulated gradient how it weighs its parts, and say what that means.
+    """Find out how an accumulated gradient weighs its parts, and say what that means.
 
     A = Σ wₖ gₖ is solved for w and compared with what w should be: nₖ / n, unless `expect` says
     otherwise. The audit reads weights, not causes. It says *exact* only where the mistakes it knows
@@ -42,7 +42,7 @@ def audit_accumulation(  # noqa: PLR0913 - each is one thing that a user may kno
 
     A gradient is an array; a dict, list or tuple of arrays, nested as you like; a path to a .npz or
     .safetensors file; an iterator of (name, array), read once; or a `sketch`. Arrays may be NumPy,
-    PyTorch, JAX, TensorFlow or MLX; a parameter without gradient (None) counts as zero. Give
+    PyTorch, JAX, TensorFlow or MLX; a parameter without a gradient (None) counts as zero. Give
     `counts` or `full`, or both.
 
     Args:
@@ -57,16 +57,17 @@ def audit_accumulation(  # noqa: PLR0913 - each is one thing that a user may kno
         groups: a label per part, such as its worker, if means may have been taken by group.
         terms: further terms of the loss by name, each a `Term` with parts and counts of its own.
         also: other counts by name, such as sequences, that may explain the weights.
-        again: the first part computed once more, which shows whether it can be reproduced.
-        extra: more gradients that A may hold, by name: the parameters, the step before.
+        again: the first part, computed again, which shows whether it can be reproduced.
+        extra: more gradients that A may contain, by name: the parameters, the step before.
         expect: which mean is intended: "target" (every target alike), "part" (every part alike),
             or K weights.
-        expect_factor: a factor that A is meant to have; it is divided out.
-        arithmetic: the coarsest type that was computed in, where the numbers don't show it:
+        expect_factor: an intended factor of A; it is divided out.
+        arithmetic: the coarsest type computed in, where the numbers don't show it:
             "float32", "tfloat32", "bfloat16" or "float16". The tolerance follows it.
 
     Raises:
-        TypeError: an array is none, or not of floating point; an argument is of the wrong kind.
+        TypeError: something is not an array, or is not floating-point; an argument is of the
+            wrong kind.
         ValueError: names, shapes or lengths differ, gradients share memory, a number is not finite,
             counts don't add up, or neither counts nor full is given.
 

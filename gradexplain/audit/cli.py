@@ -24,10 +24,10 @@ The file holds the gradients of one optimizer step, by name:
   counts             how many targets each part's mean is over
   full/NAME          optional: the gradient of the whole batch's loss
   groups             optional: a number per part, such as its worker
-  expect             optional: the weights that are meant, a number per part
+  expect             optional: the intended weights, a number per part
   also/WHAT          optional: other counts, such as sequences, a number per part
-  again/NAME         optional: the first part computed once more
-  extra/WHAT/NAME    optional: other gradients that may be in it, such as the parameters
+  again/NAME         optional: the first part, computed again
+  extra/WHAT/NAME    optional: other gradients that A may contain, such as the parameters
 
 Instead of accumulated/NAME, one gradient per worker, or the parameters around a step of plain SGD:
   workers/0/NAME …
@@ -36,10 +36,10 @@ Instead of accumulated/NAME, one gradient per worker, or the parameters around a
 Further terms of the loss, each with counts of its own:
   terms/WHAT/parts/0/NAME …, terms/WHAT/counts, terms/WHAT/weight (optional)
 
-PyTorch, collecting after each backward pass of a part by itself (zero the gradients before it):
+PyTorch, after a backward pass of each part alone (zero the gradients before it):
   trained = [(n, p) for n, p in model.named_parameters() if p.grad is not None]
   step |= {f"parts/{k}/{n}": p.grad.clone() for n, p in trained}
-and, of the loop to be audited, before its optimizer steps:
+and in the loop to be audited, before its optimizer steps:
   step |= {f"accumulated/{n}": p.grad for n, p in trained}
   step["counts"] = torch.tensor(counts)
   safetensors.torch.save_file(step, "step.safetensors")
@@ -96,14 +96,14 @@ def audit_file(
     expect_factor: float = 1.0,
     arithmetic: str | None = None,
 ) -> Report:
-    """Audit the step that a .npz or .safetensors file holds; `main`'s help says how it is named.
+    """Audit the step in a .npz or .safetensors file; `main`'s help says how to name its arrays.
 
     Args:
         path: the file.
         reduction: as for `audit_accumulation`, as are the next three.
         expect: "target" or "part"; weights come from the file.
-        expect_factor: a factor that is meant.
-        arithmetic: the coarsest type that was computed in.
+        expect_factor: an intended factor.
+        arithmetic: the coarsest type computed in.
 
     Raises:
         OSError: there is no such file, or it can't be read.
@@ -130,7 +130,7 @@ def audit_file(
         )
     weights = _numbers(step, "expect")
     if weights is not None and expect is not None:
-        raise ValueError(f"{file} holds weights under 'expect', so --expect {expect} has no place")
+        raise ValueError(f"{file} holds weights under 'expect', so leave out --expect {expect}")
     return audit_accumulation(
         _accumulated(step, file),
         _numbered(step, "parts", file),
@@ -201,26 +201,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     audit = commands.add_parser(
         "audit",
-        help="read off an accumulated gradient how it weighs its parts",
-        description="Read off an accumulated gradient how it weighs its parts.",
+        help="find out how an accumulated gradient weighs its parts",
+        description="Find out how an accumulated gradient weighs its parts.",
         epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     audit.add_argument("file", help="a .npz or .safetensors file")
     audit.add_argument("--json", action="store_true", help="write the report as JSON")
     audit.add_argument(
-        "--reduction", choices=("mean", "sum"), default="mean", help="what each part is of its loss"
+        "--reduction",
+        choices=("mean", "sum"),
+        default="mean",
+        help="whether each part is the gradient of a mean or of a sum",
     )
     audit.add_argument(
         "--expect",
         choices=("target", "part"),
-        help="what is meant to count alike (default: target)",
+        help="what should count alike (default: target)",
     )
     audit.add_argument(
-        "--expect-factor", type=float, default=1.0, metavar="S", help="a factor that is meant"
+        "--expect-factor", type=float, default=1.0, metavar="S", help="an intended factor"
     )
     audit.add_argument(
-        "--arithmetic", metavar="DTYPE", help="the coarsest computed in, such as tfloat32"
+        "--arithmetic", metavar="DTYPE", help="the coarsest type computed in, such as tfloat32"
     )
     return parser
 
@@ -249,7 +252,7 @@ def _numbers(step: Stored, name: str) -> list[float] | None:
     """Return the numbers of a one-dimensional array, or of a single number.
 
     Raises:
-        TypeError: they are no real numbers.
+        TypeError: they are not real numbers.
         ValueError: the array has more dimensions.
     """
     if name not in step:

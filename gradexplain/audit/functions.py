@@ -23,7 +23,7 @@ def check_accumulation(
 ) -> Report:
     """Check a function that accumulates gradients against the mean over all targets.
 
-    What gradcheck is for a derivative, this is for an accumulation. The functions may use any
+    It does for an accumulation what gradcheck does for a derivative. The functions may use any
     framework, and as many devices as they like. The first micro-batch's gradient is computed twice,
     so that dropout is not taken for a mistake.
 
@@ -35,7 +35,7 @@ def check_accumulation(
             micro-batch's own mean loss, in the same form.
         params: the parameters, in the form that both functions take: an array, or dicts, lists and
             tuples of arrays. They must stay as they are.
-        micro_batches: K micro-batches, unequal in count, so that a mean of means shows.
+        micro_batches: K micro-batches, with unequal counts, so that a mean of means shows.
         counts: how many targets each of them holds.
         options: passed on to `audit_accumulation`: `full`, `expect`, `groups`, ….
 

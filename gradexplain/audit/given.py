@@ -19,7 +19,7 @@ class Term:
     Args:
         parts: the gradients of each micro-batch's own mean of this term.
         counts: how many things each of those means is over: tokens, sequences, boxes.
-        weight: the factor the term is meant to have in the loss, where the main loss has 1. Without
+        weight: the intended factor of the term in the loss, where the main loss has 1. Without
             one, the proportions between micro-batches are judged, and a common factor passes.
     """
 
@@ -119,7 +119,7 @@ def named(argument: str, given: object) -> Mapping[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise TypeError(f"{argument} must be a dict by name, not {type(given).__name__}")
+        raise TypeError(f"{argument} must be a dict keyed by name, not {type(given).__name__}")
     return given
 
 
@@ -133,7 +133,7 @@ def checked_terms(terms: object) -> dict[str, Term]:
     if terms is None:
         return {}
     if not isinstance(terms, Mapping):
-        raise TypeError(f"terms must be a dict of Term by name, not {type(terms).__name__}")
+        raise TypeError(f"terms must be a dict of Term keyed by name, not {type(terms).__name__}")
     for name, term in terms.items():
         if not isinstance(name, str) or not name:
             raise TypeError(f"terms must have names that are words, not {name!r}")
@@ -218,7 +218,7 @@ def _in_order(wanted: str, given: Any) -> list[Any]:  # noqa: ANN401 - whatever 
     """Return what a sequence holds; a set has no order, and a string is one thing.
 
     Raises:
-        TypeError: `given` is no sequence.
+        TypeError: `given` is not a sequence.
     """
     unordered = isinstance(given, str | bytes | Mapping | set | frozenset)
     if unordered or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:

@@ -36,7 +36,7 @@ def watch_engine(engine: Any, **options: Any) -> Iterator[Step]:  # noqa: ANN401
         options: passed on to `watch`.
 
     Raises:
-        TypeError: it is no engine.
+        TypeError: `engine` is not a DeepSpeed engine.
         ValueError: as `watch` does.
     """
     optimizer = getattr(engine, "optimizer", None)

@@ -66,8 +66,8 @@ def watch(
         expect: which mean is intended: "target" (every target alike), "part" (every tapped loss
             alike), or a weight for each tapped loss, in order. These are of the term "loss", or of
             the only one.
-        path: whether to follow the gradients to the optimizer. Without, half a percent of a step's
-            time is the cost, and what becomes of a gradient after its backward pass stays unseen.
+        path: whether to follow the gradients to the optimizer. Without it, watching takes half a
+            percent of a step's time, and what happens after a backward pass stays unseen.
         clipped: whether a common factor is a clip of your own. Calls of `clip_grad_norm_` and
             `clip_grad_value_` are seen without it.
         replicas: how many neighboring ranks work on the same micro-batches together, as under
@@ -76,7 +76,7 @@ def watch(
             tokens, and the group's size where all compute the loss of all tokens.
 
     Raises:
-        TypeError: the model is no module, or `replicas` neither a number nor a process group.
+        TypeError: the model is not a module, or `replicas` neither a number nor a process group.
         ValueError: it has no parameter to train, its parameters are sharded in a way that can't be
             watched, an optimizer holds none of them or steps a second time inside the window,
             `expect` is unknown, or `replicas` does not divide the number of ranks.
@@ -139,13 +139,13 @@ class Step:
             targets: how many targets the mean or sum is over; or which count, a mask. An unreduced
                 loss needs none: its targets of weight 0 are taken for padding.
             term: which term of the objective it is; each is judged separately.
-            weight: the total weight that the term is meant to have. "loss" has 1, and so has the
+            weight: the intended total weight of the term. "loss" has 1, and so has the
                 only term that an optimizer gets; for other terms without one, the proportions
                 between micro-batches are judged.
             reduction: "sum" if a scalar loss is a sum over its targets.
 
         Raises:
-            TypeError: `loss` is no tensor.
+            TypeError: `loss` is not a tensor.
             ValueError: it does not depend on any parameter, or what is said of it makes no sense.
         """
         if not isinstance(loss, Tensor):
@@ -231,10 +231,10 @@ def _check_reduction(loss: Tensor, reduction: object) -> None:
 
 
 def _check_term(term: object, weight: object) -> None:
-    """Check the name of a term and the weight it is meant to have.
+    """Check the name of a term and its intended weight.
 
     Raises:
-        TypeError: they are no string and no number.
+        TypeError: they are not a string and a number.
         ValueError: the name is empty, or the weight is 0 or not finite.
     """
     if not isinstance(term, str):
@@ -269,7 +269,7 @@ def _counted(loss: Tensor, targets: Any) -> tuple[float | Tensor | None, Tensor 
     if loss.ndim:
         raise ValueError(
             f"targets must be a mask of the loss's shape, {tuple(loss.shape)}, or left out, for a "
-            "loss that is no scalar, not a number: tap a mean or a sum as a scalar"
+            "loss that is not a scalar, not a number: tap a mean or a sum as a scalar"
         )
     if isinstance(targets, Tensor):
         return targets.detach(), None
@@ -286,7 +286,7 @@ def _checked(expect: object) -> object:
     """Return what is expected: "target", "part", or weights.
 
     Raises:
-        ValueError: it is another word, or no weights.
+        ValueError: it is another word, or not weights.
     """
     wanted = 'expect must be "target", "part" or a weight for each tapped loss'
     if isinstance(expect, str) and expect not in {"target", "part"}:
@@ -322,7 +322,7 @@ def _trained(model: Models) -> dict[str, Tensor]:
     """Return the parameters that are trained, by name.
 
     Raises:
-        TypeError: the model is no module.
+        TypeError: the model is not a module.
         ValueError: there is none, or FSDP1 holds them.
     """
     if model is None:

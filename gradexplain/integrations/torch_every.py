@@ -55,7 +55,7 @@ def watch_every(
         options: passed on to `watch`. With path=False a watched step costs least.
 
     Raises:
-        TypeError: `n` is no integer, or an optimizer is none of torch's.
+        TypeError: `n` is not an integer, or an optimizer is not a `torch.optim.Optimizer`.
         ValueError: `n` is below 1, or the first step cannot be read: nothing was tapped.
     """
     if isinstance(n, bool) or not isinstance(n, int):
@@ -186,7 +186,7 @@ def _plain(optimizer: Any) -> list[torch.optim.Optimizer]:  # noqa: ANN401 - one
     """Return the optimizers, without the wrappers that frameworks put around them.
 
     Raises:
-        TypeError: one is none of torch's.
+        TypeError: one is not a `torch.optim.Optimizer`.
     """
     found = []
     for one in optimizer if isinstance(optimizer, list | tuple) else [optimizer]:

@@ -41,13 +41,13 @@ def solved(logits: Logits) -> tuple[Tensor, float | None, float] | str:
     if not len(kept):
         return "the gradient of the logits is zero"
     if V < 3:
-        return "two classes fit any loss at the logits"
+        return "with two classes, any loss fits the gradient of the logits"
     every = len(kept) * V <= _EACH
     rows = kept if every else kept[:: max(len(kept) // _SAMPLE, 1)]
     weights, left = _weights(z, g, rows)
     allowed = _LEAVES.get(g.dtype, _LEAVES_HALF)
     if left > allowed:
-        return f"the gradient of the logits is no cross-entropy's: {left:.0%} of it is left over"
+        return f"the gradient of the logits is not a cross-entropy's: {left:.0%} of it is left over"
     if every:
         return weights, None, left
     return weights.mean() * len(kept), float(len(kept)), left

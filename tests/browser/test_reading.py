@@ -114,3 +114,12 @@ def test_motion_without_regard_for_them_would_be_noticed(blank: Blank, home: str
     without_regard(page, ours=True)
     page.goto(home)
     assert any("pairing-traded" in part for part in page.evaluate(_GLIDING, FIGURES))
+
+
+@pytest.mark.parametrize("pasted", ["no_sync: which?", "labels -100"])
+def test_a_pasted_question_is_searched_for_its_words(reader: Page, home: str, pasted: str) -> None:
+    reader.goto(home)
+    box = reader.locator("[data-md-component=search-query]")
+    box.click()
+    box.press_sequentially(pasted)
+    reader.locator(".md-search-result__item").first.wait_for()

@@ -195,7 +195,7 @@ def distilled(z: Tensor, _: Tensor) -> Output:
     ids=["distilled", "temperature", "z-loss"],
 )
 def test_what_cannot_be_read_is_said_not_to_be(returns: Any) -> None:
-    said = r"is no cross-entropy's: \d+% of it is left over\): add `loss ="
+    said = r"is not a cross-entropy's: \d+% of it is left over\): add `loss ="
     with pytest.raises(ValueError, match=said):
         read(Named(returns), lambda out, _: out.loss / K)
 
@@ -228,7 +228,7 @@ def capped(z: Tensor, y: Tensor) -> Output:
 
 
 def test_caps_above_the_head_and_underflow_are_not_read() -> None:
-    with pytest.raises(ValueError, match="is no cross-entropy's"):
+    with pytest.raises(ValueError, match="is not a cross-entropy's"):
         read(Named(capped), lambda out, n: out.loss * n / N)
 
     def plain(z: Tensor, y: Tensor) -> Output:
@@ -236,7 +236,7 @@ def test_caps_above_the_head_and_underflow_are_not_read() -> None:
         return Output(loss=-z.log_softmax(-1)[kept].gather(-1, y[kept][:, None]).mean())
 
     assert read(Named(plain).half(), lambda out, n: out.loss * n / N).ok is True
-    with pytest.raises(ValueError, match="is no cross-entropy's"):
+    with pytest.raises(ValueError, match="is not a cross-entropy's"):
         read(Named(plain).half(), lambda out, n: out.loss * 1e-5 * n / N)
 
 

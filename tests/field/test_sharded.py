@@ -95,12 +95,12 @@ def test_loops_of_two_processes_read_as_they_are(told: list[dict[str, Told]]) ->
 def test_what_is_said_of_ranks_is_checked(told: list[dict[str, Told]]) -> None:
     for odd in (each["odd"] for each in told):
         error = odd["own_data_called_the_same"]["error"]
-        assert "ranks with data of their own are no replicas" in error
+        assert "ranks with data of their own are not replicas" in error
         assert "replicas=2, not 1, if" in odd["tensor_parallel_and_not_said"]["error"]
         assert "if they hold one model together" in odd["a_pipeline_and_not_said"]["error"]
         assert odd["the_same_data_on_both"]["ok"] is True
     same = told[0]["odd"]["the_same_data_on_both"]["text"]
-    assert "workers 0 and 1 are equal, digit by digit" in same
+    assert "workers 0 and 1 are equal to the last digit" in same
 
 
 def test_a_sharded_path_is_followed_or_said_not_to_be(told: list[dict[str, Told]]) -> None:

@@ -240,7 +240,7 @@ def test_a_mask_must_have_the_losss_shape(watched: Any) -> None:
     [
         (None, "sum", r"must be \"mean\", which is ignored, for a loss of shape \(4,\)"),
         (3, "mean", r"a mask of the loss's shape, \(4,\), or left out, .* not a number"),
-        (torch.tensor(3), "mean", "or left out, for a loss that is no scalar, not a number"),
+        (torch.tensor(3), "mean", "or left out, for a loss that is not a scalar, not a number"),
     ],
 )
 def test_a_vector_is_neither_a_mean_nor_a_sum(

@@ -106,7 +106,7 @@ def _open_npz(path: Path) -> dict[str, Callable[[], object]]:
 def _read_npy(file: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
     try:
         if member.compress_type not in _PACKED:
-            raise ValueError("it is packed as NumPy packs none")
+            raise ValueError("NumPy does not compress arrays this way")
         with archive.open(member) as stream:
             old = npy.read_magic(stream) == (1, 0)
             read = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
@@ -119,7 +119,7 @@ def _read_npy(file: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> n
         with archive.open(member) as stream:
             return npy.read_array(stream, allow_pickle=False)
     except _DAMAGE as damage:
-        raise _broken(f"{file} must hold a sound array {member.filename}", damage) from None
+        raise _broken(f"{file} must hold a valid array {member.filename}", damage) from None
 
 
 def _broken(must: str, damage: Exception) -> ValueError:
@@ -141,7 +141,7 @@ def _open_safetensors(path: Path) -> dict[str, Callable[[], object]]:
     places = sorted(_place(path.name, name, entry, room) for name, entry in header.items())
     for (_, free, _), (begin, _, name) in pairwise(places):
         if begin < free:
-            raise ValueError(f"{path.name} must keep its tensors apart, but {name!r} overlaps")
+            raise ValueError(f"{path.name} must not let tensors overlap, but {name!r} overlaps")
     mapped = np.memmap(path, np.uint8, "r")[8 + length :]
 
     def loader(entry: dict[str, Any]) -> Callable[[], object]:
@@ -154,7 +154,7 @@ def _parsed(file: str, text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as damage:
-        raise _broken(f"{file} must begin with a sound JSON header", damage) from None
+        raise _broken(f"{file} must begin with a valid JSON header", damage) from None
     if not isinstance(header, dict):
         raise ValueError(f"{file} must begin with a JSON header that names tensors")  # noqa: TRY004
     return header

@@ -42,7 +42,7 @@ class Sketch:
             return NotImplemented
         if self.kind != other.kind:
             raise ValueError(
-                f"sketches to be added must be of one kind, not {self.kind} and {other.kind}"
+                f"sketches must be of one kind to be added, not {self.kind} and {other.kind}"
             )
         dtype = coarsest(self.dtype, other.dtype)
         return Sketch(self.values + other.values, self.seed, dtype, self.numbers + other.numbers)

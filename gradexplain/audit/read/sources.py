@@ -67,7 +67,7 @@ def sources(
         extra: further columns by name.
 
     Raises:
-        TypeError: parts are no sequence, or only some of the gradients are sketches.
+        TypeError: parts are not a sequence, or only some of the gradients are sketches.
         ValueError: there are no parts, or sketches of different kinds.
     """
     update = accumulated if isinstance(accumulated, Update) else None

@@ -34,7 +34,7 @@ def to_tensor(place: str, leaf: object) -> Tensor:
     """Read one array; `place` is how an error names it.
 
     Raises:
-        TypeError: `leaf` is no array, is a shard of one, or is not of floating point.
+        TypeError: `leaf` is not an array, is a shard of one, or is not floating-point.
     """
     if isinstance(leaf, Tensor):
         return leaf

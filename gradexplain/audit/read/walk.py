@@ -1,4 +1,4 @@
-"""From anybody's gradients to NumPy arrays: one parameter at a time, of all gradients in step.
+"""From any framework's gradients to NumPy arrays: one parameter at a time, of all in step.
 
 Arrays are recognized by what they can do, never by importing the package that made them.
 """
@@ -24,7 +24,7 @@ def walk(gradients: Mapping[str, object], leader: str) -> Iterator[tuple[str, di
     iterator of arrays or of (name, array) pairs, which is read once and never held whole.
 
     Raises:
-        TypeError: a leaf is no floating-point array.
+        TypeError: a leaf is not a floating-point array.
         ValueError: names or shapes differ, two gradients share memory, or one has no parameters.
     """
     sources = {label: _open(label, gradient) for label, gradient in gradients.items()}
@@ -158,7 +158,7 @@ def _check_apart(name: str, tensors: Mapping[str, Tensor]) -> None:
         other = owner.setdefault(tensor.address, label)
         if other != label:
             raise ValueError(
-                f"{_place(label, name)} must be a copy of its own, but it shares memory with "
+                f"{_place(label, name)} must not share memory with "
                 f"{other}: clone each gradient before the next backward pass"
             )
 

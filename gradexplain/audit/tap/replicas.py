@@ -36,7 +36,7 @@ def as_workers(everyone: Sequence[Seen]) -> list[Seen]:
 
 
 def alike(everyone: Sequence[Seen]) -> tuple[int, ...]:
-    """Return the first workers whose losses are equal, digit by digit: they have the same data."""
+    """Return the first workers with losses equal to the last digit: they have the same data."""
     found: dict[tuple[tuple[float | None, float], ...], list[int]] = {}
     for worker, one in enumerate(everyone):
         losses = tuple((tap.count, tap.value) for tap in one.taps)
@@ -51,7 +51,7 @@ def _together(members: Mapping[int, Seen], place: Mapping[int, int]) -> Seen:
         _check_same(members, with_losses[0], rank)
     numbers = sorted({len(one.steps) for one in members.values()})
     if len(numbers) > 1:
-        raise ValueError(f"each rank must step as many optimizers, not {numbers} of them")
+        raise ValueError(f"each rank must step the same number of optimizers, not {numbers}")
     first = members[with_losses[0]] if with_losses else next(iter(members.values()))
     main = list(members.values()).index(first)
     steps = zip(*(one.steps for one in members.values()), strict=True)
@@ -77,7 +77,7 @@ def _check_same(members: Mapping[int, Seen], one: int, other: int) -> None:
         if off or (tap.term, tap.count, tap.shape) != (its.term, its.count, its.shape):
             raise ValueError(
                 f"{wanted} loss {k} is {_told(tap)} on rank {one}, {_told(its)} on rank {other}: "
-                "ranks with data of their own are no replicas"
+                "ranks with data of their own are not replicas"
             )
 
 

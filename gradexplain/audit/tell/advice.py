@@ -58,7 +58,7 @@ TAPPED_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
         "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
         "Do workers add up where they should average? Then the factor is their number.",
         "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
-        "Were labels counted before they are shifted? Then the factor is a little below 1.",
+        "Are labels counted before they are shifted? Then the factor is a little below 1.",
     ),
     Verdict.DROPPED: (
         "Are gradients zeroed after every backward pass? Then only the last part is left.",
@@ -68,7 +68,7 @@ TAPPED_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.REWEIGHTED: (
         "Are gradients clipped, or changed, after each backward pass? Clip once, before the step.",
         "Does the loss have class weights? Then the counts are sums of weights.",
-        "Were labels counted before they are shifted, or padding counted as targets?",
+        "Are labels counted before they are shifted, or padding counted as targets?",
     ),
     Verdict.UNEXPLAINED: (),
     Verdict.EXTRA_TERM: (),
@@ -101,7 +101,7 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.REWEIGHTED: (
         "Is there another count the loss could divide by? Pass it: also={'sequences': [...]}.",
         "Does the loss have class weights? Then the counts are sums of weights.",
-        "Were labels counted before they are shifted, or padding counted as targets?",
+        "Are labels counted before they are shifted, or padding counted as targets?",
     ),
     Verdict.WORKERS_DISAGREE: (
         "Does no_sync cover the backward but not the forward of a micro-batch, or the wrong one?",
@@ -164,6 +164,6 @@ LOSS_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.DROPPED: ("Does the loader drop the last batch? Then its targets are not evaluated.",),
     Verdict.REWEIGHTED: (
         "Is padding counted, or are labels counted before they are shifted?",
-        "Is it a running mean that forgets, such as a smoothed loss?",
+        "Is it an exponential moving average, such as a smoothed loss?",
     ),
 }

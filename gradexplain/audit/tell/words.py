@@ -112,7 +112,7 @@ SENTENCES: dict[str, str] = {
     "full outside": "F is not a weighted sum of the parts, so A was not accumulated from them.",
     "is full, counts wrong": "A is the full gradient: only the counts passed in are wrong.",
     "multiple of full too": "A is {factor} times the full gradient.",
-    "also any mean": "With one part, it is any mean at all.",
+    "also any mean": "With only one part, all means are the same.",
     "also any factor": "The mean is zero, so it is the mean times any factor.",
     "equal counts": "The counts are equal, so a mean of means would look the same: "
     "use unequal ones.",
@@ -140,7 +140,7 @@ SENTENCES: dict[str, str] = {
     "times what they should.",
     "running total clipped": "The running total is clipped after each part: the first parts weigh "
     "as little as {ratio} times what they should.",
-    "integers": "They are as {ratio}. What do these numbers count?",
+    "integers": "They are in the ratio {ratio}. What do these numbers count?",
     "negative": "Negative weights: {parts}.",
     "remainder": "In addition, {share} of A is not a weighted sum of the parts.",
     "remainder arithmetic": "Rounding in {types} would leave as much.",
@@ -199,29 +199,29 @@ SENTENCES: dict[str, str] = {
     "pass that is off by {share}.",
     "only returned": "Tapped losses, left out, whose gradients torch.autograd.grad returned and "
     "nothing added up: {losses}.",
-    "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about what "
-    "sending it in half precision leaves.",
+    "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about as "
+    "much as sending it in half precision changes.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
     "with the whole batch's gradient, audit_accumulation(..., full=...).",
     # what reported losses are
-    "one loss": "With one part, it is any mean at all.",
+    "one loss": "With only one part, all means are the same.",
     "too close": "A mistake would look the same: it would change the reported value by {apart}, "
     "and the numbers are only known to ± {tolerance}.",
-    "nearly reported": "The reported value is nearly the expected mean, but further from it than "
+    "nearly reported": "The reported value is nearly the expected mean, but farther from it than "
     "the digits explain, ± {tolerance}.",
-    "reported inside": "The reported value lies among the losses, but is none of their means that "
+    "reported inside": "The reported value lies among the losses, but is none of the means that "
     "loops are known to report.",
-    "reported outside": "The reported value lies outside the losses, so it is no mean of them.",
+    "reported outside": "The reported value lies outside the losses, so it is not a mean of them.",
     # what was done with the input
     "left out": "Not finite, but with a count of 0, so left out: {parts}.",
     "expected factor": "A was divided by the factor it is meant to have, {factor}.",
     "shards": "Each of {workers} workers holds a shard of the gradient; the shards were put "
     "together.",
-    "replicas": "{ranks} ranks each hold one model together, as you say. All {losses} have the "
+    "replicas": "Every {ranks} ranks hold one model together, as you say. All {losses} have the "
     "same losses, which count once.",
-    "stages": "{ranks} ranks each hold one model together, as you say. Of them {losses} have "
+    "stages": "Every {ranks} ranks hold one model together, as you say. Of them {losses} have "
     "losses, which count once.",
-    "same data": "The losses of workers {one} and {other} are equal, digit by digit. If these "
+    "same data": "The losses of workers {one} and {other} are equal to the last digit. If these "
     "ranks hold one model together, count their targets once: watch(..., replicas=...). If not, "
     "they train on the same micro-batches.",
     "workers agree": "All {workers} workers end with the same gradient.",
