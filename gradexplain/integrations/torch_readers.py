@@ -282,6 +282,7 @@ class Saved:
 
     count: Tensor  # read at the end, when no device waits for it
     kept: Tensor | None  # of an unreduced loss
+    targets: Targets
 
 
 def saved_by(loss: Tensor) -> Saved | None:
@@ -293,9 +294,11 @@ def saved_by(loss: Tensor) -> Saved | None:
     if node is None or node.name() not in _NLL:
         return None
     kept, count = _counted(node)
+    targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
     if node._saved_reduction != _NONE:  # noqa: SLF001 - torch's own
-        return Saved(count, None)
-    return Saved(count, kept.reshape(loss.shape)) if kept.numel() == loss.numel() else None
+        return Saved(count, None, targets)
+    whole = kept.numel() == loss.numel()
+    return Saved(count, kept.reshape(loss.shape), targets) if whole else None
 
 
 def _counted(node: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - a node of autograd's graph

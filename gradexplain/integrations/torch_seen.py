@@ -94,6 +94,7 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         ignored=None if tap.ignored is None else tap.ignored.cpu().numpy(),
         scaled=tap.scaled,
         doubt=tap.doubt,
+        glance=() if tap.targets is None else tuple(tap.targets.glance.tolist()),
         shape=tuple(tap.value.shape),
         value=float(counted.double().sum()),
         finite=bool(torch.isfinite(counted).all()),

@@ -25,6 +25,7 @@ class Tapped:
     saved: float | None = None  # the count that the loss itself uses, if it says so
     ignored: npt.NDArray[np.bool_] | None = None  # targets that the loss itself leaves out
     scaled: bool = False  # whether it was scaled before it was tapped
+    glance: tuple[float, ...] = ()  # at its targets, if the loss shows them
     doubt: str = ""  # what is unknown of a loss that was read without a tap: see `judged`
     shape: tuple[int, ...] = ()  # of the loss
     value: float = 0.0  # the loss, or the sum of the losses

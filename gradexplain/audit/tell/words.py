@@ -165,6 +165,9 @@ SENTENCES: dict[str, str] = {
     "what the loop does to it was not seen.",
     "count belied": "The loss of {parts} itself averages over {saved} targets, but it was tapped "
     "with targets={given}.",
+    "same loss": "{losses} tapped losses have the same value, over as many targets. Each may be "
+    "the whole batch's, in a pass through one part of it: then tap it with weight={weight}. Or "
+    "each is a micro-batch's own mean: then watch(..., expect='part').",
     "beside the mask": "In {parts}, targets that don't count carry a weight.",
     "no targets": "No micro-batch has a target, so there is no mean to judge.",
     "nothing to average": "Micro-batch {batch} has no targets, and its mean is 0/0. Skip it, or "
