@@ -154,9 +154,10 @@ SENTENCES: dict[str, str] = {
     "taken inside the micro-batch, or a factor differs between its targets.",
     "doubtful several": "A backward pass holds several losses of one kind. Without a tap, parts of "
     "one mean look the same as terms of their own.",
-    "doubtful passes": "The backward passes differ in more than their batch: in the range of their "
-    "targets, in the parameters they train, or two have the same targets. Without a tap, parts of "
-    "one mean look the same as terms of their own.",
+    "doubtful passes": "The backward passes differ in more than their batch: in the lines that "
+    "they come from, in the range of their targets, or in the parameters they train; or two have "
+    "the same targets; or the model may have made targets itself. Without a tap, parts of one mean "
+    "look the same as terms of their own.",
     "doubtful targets": "Without a tap, the loss does not show how many targets it is over: it is "
     "a sum, or it is masked or weighted before it is computed.",
     "doubtful inside": "Inside the micro-batches, the targets' weights differ or are all zero. "
