@@ -4,15 +4,20 @@ Terms of an objective may have passes of their own, each from other lines: label
 those that the model has labeled itself. Without a tap, nothing else may tell the two apart.
 """
 
+import contextlib
+import functools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 #: Calls, each by its code and its place in it, from the inside out.
 Lines = tuple[tuple[object, int], ...]
-_INSTALLED = "site-packages", "dist-packages"
+#: Whose calls differ between micro-batches: a framework runs the last one inside the step.
+_OTHERS = "site-packages", "dist-packages", str(Path(contextlib.__file__).parent)
+_OWN = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True)
@@ -25,16 +30,22 @@ class Origin:
 
 
 def lines() -> Lines:
-    """Return the calls that lead here, without those of installed packages."""
+    """Return the calls that lead here, but for those of packages."""
     if torch.compiler.is_compiling():
         return ()
     found: list[tuple[object, int]] = []
     frame = sys._getframe(1)  # noqa: SLF001 - inspect reads the source, too, which takes long
     while frame is not None:
-        if not any(folder in frame.f_code.co_filename for folder in _INSTALLED):
+        if not _of_others(frame.f_code.co_filename):
             found.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back  # type: ignore[assignment]
     return tuple(found)
+
+
+@functools.cache
+def _of_others(file: str) -> bool:
+    """Tell whether code is Python's, an installed package's or this one's."""
+    return file.startswith(_OWN) or any(folder in file for folder in _OTHERS)
 
 
 def apart(origins: Sequence[Origin], *, workers: int) -> bool:

@@ -181,6 +181,8 @@ class Readers:
             value = value / 0  # the mean over no targets, as torch computes it
         tap = Tap("loss", None, count, None, summed=summed, value=value, ignored=ignored)
         tap.kind, tap.doubt = _KINDS[node.name()], _doubt(node)
+        if summed and node.name() in _NLL and _weighted(node):
+            tap.number = kept.sum()
         tap.targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
         self._hooked(one, node, tap)
 
@@ -297,7 +299,7 @@ def _past_sinks(node: Any, place: int, stops: Container[Any]) -> Any:  # noqa: A
 class Saved:
     """What a loss's own node saved of its targets: how many it divides by, and which count."""
 
-    count: Tensor  # read at the end, when no device waits for it
+    count: Tensor | None  # read at the end, when no device waits for it; None if it is open
     kept: Tensor | None  # of an unreduced loss
     targets: Targets
 
@@ -312,8 +314,10 @@ def saved_by(loss: Tensor) -> Saved | None:
         return None
     kept, count = _counted(node)
     targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
-    if node._saved_reduction != _NONE:  # noqa: SLF001 - torch's own
-        return Saved(count, None, targets)
+    reduction = node._saved_reduction  # noqa: SLF001 - torch's own
+    if reduction != _NONE:
+        either = reduction != _MEAN and _weighted(node)  # a sum's mean is over weights, or targets
+        return Saved(None if either else count, None, targets)
     whole = kept.numel() == loss.numel()
     return Saved(count, kept.reshape(loss.shape), targets) if whole else None
 
@@ -326,6 +330,11 @@ def _counted(node: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - a node of au
     kept = target != node._saved_ignore_index  # noqa: SLF001 - torch's own
     classes = node._saved_weight  # noqa: SLF001 - torch's own
     return kept, kept.sum() if classes is None else classes[target[kept]].sum()
+
+
+def _weighted(node: Any) -> bool:  # noqa: ANN401 - a node of autograd's graph
+    """Tell whether a loss has class weights."""
+    return getattr(node, "_saved_weight", None) is not None
 
 
 def _reason(graph: Graph, roots: Sequence[Any]) -> str:
@@ -343,10 +352,9 @@ def _doubt(node: Any) -> str:  # noqa: ANN401 - a node of autograd's graph
     reduction = node._saved_reduction  # noqa: SLF001 - torch's own
     if node.name() in _NLL:
         return "inside" if reduction == _NONE else ""
-    weighted = getattr(node, "_saved_weight", None) is not None
     inputs = [_below_shapes(below) for below, _ in node.next_functions]
     masked = any(each is not None and each.name() in _MASKS for each in inputs)
-    return "targets" if reduction != _MEAN or weighted or masked else ""
+    return "targets" if reduction != _MEAN or _weighted(node) or masked else ""
 
 
 def _below_shapes(node: Any) -> Any:  # noqa: ANN401 - a node of autograd's graph

@@ -87,6 +87,7 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         read={place[one]: _array(arrived) for one, arrived in tap.readings.items() if one in place},
         unit=max(tap.unit, *(torch.finfo(kind).eps / 2 for kind in _types(tap))),
         count=_count(tap),
+        number=None if tap.number is None else float(tap.number),
         weight=tap.weight,
         kept=None if tap.mask is None else tap.mask.cpu().numpy(),
         summed=tap.summed,

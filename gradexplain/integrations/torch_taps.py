@@ -48,6 +48,7 @@ class Tap:
     scaled: bool = False  # whether it was multiplied or divided before it was tapped
     kind: str = ""  # of the loss whose node a reader found
     targets: Targets | None = None  # a glance at what that node saved of them
+    number: Tensor | None = None  # of targets, where the count of a sum is that of their weights
     doubt: str = ""  # what a reader can't know of it
     recomputed: bool = False  # made inside a backward pass, as a checkpoint does
     readings: dict[Pass, Tensor] = field(default_factory=dict)

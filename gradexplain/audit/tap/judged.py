@@ -66,7 +66,26 @@ def _of_way(everyone: Sequence[Seen], way: Way, expect: object, *, several: bool
     if several:
         reached = {row.term for row in rows if row.back}
         rows = tuple(row for row in rows if row.term in (terms or reached))
-    return _judged(everyone, way, rows, expect) if rows else None
+    if not rows:
+        return None
+    found = _judged(everyone, way, rows, expect)
+    return _by_number(everyone, found, expect) if found.found.ok is False else found
+
+
+def _by_number(everyone: Sequence[Seen], one: Judged, expect: object) -> Judged:
+    """Judge sums of losses with class weights by the number of their targets, if that fits."""
+    if not any(tap.number is not None for seen in everyone for tap in seen.taps):
+        return one
+    everyone = [
+        replace(seen, taps=tuple(replace(t, count=t.number or t.count) for t in seen.taps))
+        for seen in everyone
+    ]
+    kept = {row.term for row in one.rows}
+    rows = tuple(row for row in _rows(everyone, one.way) if row.term in kept)
+    other = _judged(everyone, one.way, rows, expect)
+    if Verdict.REWEIGHTED in {other.found.verdict} - {one.found.verdict}:
+        return one
+    return replace(other, found=other.found.with_notes(note("by number")))
 
 
 def _rows(everyone: Sequence[Seen], way: Way) -> tuple[Row, ...]:

@@ -19,6 +19,7 @@ class Tapped:
     read: Mapping[int, Array]  # by pass: a number, or one for each target
     unit: float  # of the loss's arithmetic
     count: float | None = None  # the targets that its mean, or sum, is over
+    number: float | None = None  # of targets, where the count of a sum is that of their weights
     weight: float | None = None  # the total that its term is meant to have
     kept: npt.NDArray[np.bool_] | None = None  # the targets that count
     summed: bool = False
