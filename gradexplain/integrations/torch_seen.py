@@ -60,10 +60,13 @@ def seen_by(
 
 
 def _only_returned(tap: Tap) -> bool:
-    """Tell whether `torch.autograd.grad` alone came by, as when a pipeline tries its shapes out."""
-    return bool(tap.readings) and all(
-        one.task is not None and not one.added for one in tap.readings
-    )
+    """Tell whether `torch.autograd.grad` alone came by, as when a pipeline tries its shapes out.
+
+    The first stage needs no gradient then, so nothing comes by at all.
+    """
+    if not tap.readings:
+        return tap.trial
+    return all(one.task is not None and not one.added for one in tap.readings)
 
 
 def _outermost(every: Sequence[Handed]) -> list[Handed]:

@@ -203,8 +203,8 @@ SENTENCES: dict[str, str] = {
     "empty": "Micro-batches without targets, left out: {batches}.",
     "rounding hides": "Rounding in the gradients' own type would hide a factor of one backward "
     "pass that is off by {share}.",
-    "only returned": "Tapped losses, left out, whose gradients torch.autograd.grad returned and "
-    "nothing added up: {losses}.",
+    "only returned": "Tapped losses, left out, whose gradients nothing added up, as where a "
+    "pipeline tries its shapes out: {losses}.",
     "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about what "
     "sending it in half precision leaves.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
