@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+_compiling = getattr(torch.compiler, "is_compiling", bool)  # older releases don't say
 #: Calls, each by its code and its place in it, from the inside out.
 Lines = tuple[tuple[object, int], ...]
 #: Whose calls differ between micro-batches: a framework runs the last one inside the step.
@@ -31,7 +32,7 @@ class Origin:
 
 def lines() -> Lines:
     """Return the calls that lead here, but for those of packages."""
-    if torch.compiler.is_compiling():
+    if _compiling():
         return ()
     found: list[tuple[object, int]] = []
     frame = sys._getframe(1)  # noqa: SLF001 - inspect reads the source, too, which takes long
