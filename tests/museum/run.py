@@ -250,7 +250,7 @@ def _short(answer: Any) -> dict[str, Any]:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.4g}")
+        return float(f"{value:.4g}") + 0.0  # no minus before a zero
     if isinstance(value, list):
         return [_rounded(one) for one in value]
     return value
