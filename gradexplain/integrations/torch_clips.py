@@ -51,9 +51,8 @@ def _replaced(function: Any, watched: Callable[[Any], Any]) -> Iterator[None]:  
     Torch wraps its functions so that no gradient is recorded: they call their body through a
     closure. Older releases don't: there the code itself is exchanged.
     """
-    closure = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-    if "func" in closure:
-        cell = closure["func"]
+    if function.__closure__:
+        cell = _body(function)
         body = cell.cell_contents
         cell.cell_contents = watched(body)
         try:
@@ -145,3 +144,8 @@ def _by_value(body: Callable[..., None], seen: Seen) -> Callable[..., None]:
 
 def _listed(parameters: Any) -> list[Tensor]:  # noqa: ANN401 - torch's
     return [parameters] if isinstance(parameters, Tensor) else list(parameters)
+
+
+def _body(function: Any) -> Any:  # noqa: ANN401 - torch's
+    """Return the cell of a closure that holds the body."""
+    return dict(zip(function.__code__.co_freevars, function.__closure__, strict=True))["func"]
