@@ -201,7 +201,9 @@ def test_the_same_data_on_two_workers_is_said() -> None:
 
 def test_losses_that_nothing_added_up_are_said() -> None:
     seen = replace(World().seen()[0], returned=1)
-    assert "torch.autograd.grad returned and nothing added up: 1." in text(judged([seen]))
+    assert "whose gradients nothing added up, as where a pipeline tries its shapes out: 1." in text(
+        judged([seen])
+    )
     assert "nothing added up" not in text(judged(World().seen()))
 
 

@@ -1,13 +1,15 @@
 """From what taps read to the table that the judge is given: weights, counts, terms and groups."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gradexplain.audit.tap.judged import judged
 from gradexplain.audit.tap.rows import Row, case_of, rows_of
-from gradexplain.audit.tap.seen import Tapped
+from gradexplain.audit.tap.seen import Seen, Stepped, Tapped
 
 UNIT = 2.0**-24
 
@@ -261,3 +263,27 @@ def test_one_tap_uneven_inside_its_sequences_keeps_all_of_its_term_whole() -> No
 @pytest.mark.parametrize(("sequences", "parts"), [(512, 512), (513, 1)])
 def test_more_than_512_sequences_are_not_told_apart(sequences: int, parts: int) -> None:
     assert len(rows(np.arange(1.0, sequences + 1)[:, None] * np.ones(2))) == parts
+
+
+@pytest.mark.parametrize(
+    ("read", "verdict", "by_number"),
+    [
+        ([1 / 16] * 3, "exact", True),
+        ([1 / 20] * 3, "exact", False),
+        ([1 / (3 * n) for n in (5, 2, 9)], "mean-of-means", True),
+        ([1 / (3 * c) for c in (4, 7, 9)], "mean-of-means", False),
+        ([0.1, 0.2, 0.3], "reweighted", True),
+    ],
+)
+def test_sums_with_class_weights_are_over_them_or_over_the_targets(
+    read: Sequence[float], verdict: str, by_number: object
+) -> None:
+    pairs = zip(read, (4.0, 7.0, 9.0), (5.0, 2.0, 9.0), strict=True)
+    taps = tuple(
+        Tapped("loss", {k: np.array(w)}, UNIT, count=count, number=number, summed=True)
+        for k, (w, count, number) in enumerate(pairs)
+    )
+    step = Stepped("SGD", (0, 1, 2), ("weight",), None)
+    report = judged([Seen(taps, (step,), {})])
+    assert report.verdict.value == verdict
+    assert any("judged by their number" in note for note in report.notes) is by_number

@@ -68,15 +68,10 @@ def test_the_record_holds_the_collection() -> None:
             )
 
 
-# The tap reads one loss, differentiated four times with a quarter of its graph alive, as four.
-PUBLISHED = {("right: cached contrastive loss, float32, K = 4", "tap")}
-
-
-def test_a_right_loop_raises_no_alarm_but_those_that_are_published() -> None:
+def test_a_right_loop_raises_no_alarm() -> None:
     rows = [(row["name"], row) for row in MADE["controls"]]
     rows += [(row["name"], row["after"]) for row in MADE["bugs"]]
-    alarms = {(name, tool) for name, row in rows for tool in OURS if row[tool]["ok"] is False}
-    assert alarms == PUBLISHED
+    assert not [(name, tool) for name, row in rows for tool in OURS if row[tool]["ok"] is False]
 
 
 def test_ours_together_name_what_they_are_meant_to() -> None:

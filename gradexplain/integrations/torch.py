@@ -173,6 +173,7 @@ class Step:
             summed=reduction == "sum",
             saved=None if saved is None or loss.ndim else saved.count,
             ignored=ignored,
+            targets=None if saved is None else saved.targets,
         )
 
     def report(self) -> Report:

@@ -18,6 +18,7 @@ class Pass:
     task: int | None = None  # torch's own number of a pass that nobody announced
     added: dict[str, Tensor | None] = field(default_factory=dict)
     clipped: Tensor | None = None  # the factor of clips of all gradients, before the next pass
+    origin: Any = None  # where a reader found it to come from
     untapped: str | None = None  # a way from its roots to a parameter that passes no tap
 
 

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from gradexplain.integrations.torch_head import Logits, mean_cross_entropy, solved
 from gradexplain.integrations.torch_linear import bent
 from gradexplain.integrations.torch_log_probs import LogProbs
+from gradexplain.integrations.torch_origins import Lines, Origin, lines
 from gradexplain.integrations.torch_passes import Pass
 from gradexplain.integrations.torch_taps import Tap, Targets
-from gradexplain.integrations.torch_terms import name_terms
+from gradexplain.integrations.torch_terms import name_terms, question_passes
 
 _SCALAR = {
     "MseLossBackward0": "squared error",
@@ -64,6 +65,7 @@ class Graph:
     known: list[Any]  # the nodes to stop at that were met
     parameter: str | None  # one that is reached by another way
     bent: str | None = None  # a node above a loss that is not linear in it
+    nodes: frozenset[str] = frozenset()  # the names of those above, and how losses are reduced
 
 
 class Readers:
@@ -78,6 +80,9 @@ class Readers:
         self.one_objective = False  # whether passes are known to differ in their batch alone
         self._logits: list[Logits] = []
         self._reading_head = False
+        self._forwards: set[Lines] = set()  # of the models' passes since the last pass began
+        self._forwarded = 0  # how many such passes there were in all
+        self._guessed = False  # whether a model was used without a gradient after the first of them
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -95,17 +100,22 @@ class Readers:
         """Return what was read in these passes, its terms named, and what could not be read."""
         kept = set(passes)
         made = [(one, tap) for one, tap in self._made if one in kept]
+        if not self.one_objective:
+            shared = 0 < self._forwarded < len({one for one, _ in made})
+            question_passes(made, certain=shared or self._guessed)
         name_terms(made, one_objective=self.one_objective)
         return [tap for _, tap in made], [why for one, why in self._missed if one in kept]
 
     def begin(self, one: Pass, roots: Sequence[Any]) -> None:
         """Before a pass: find what shows its weights, and hook it."""
         outputs, self.outputs = self.outputs, []
+        forwards, self._forwards = frozenset(self._forwards), set()
         self._reading_head = False
         routers = {o.aux_loss.grad_fn: o for o in outputs if o.aux_loss is not None}
         every = [output.log_probs for output in outputs if output.log_probs is not None]
         shown = {each.values.grad_fn: each for each in every}
         graph = met(roots, {*routers, *shown}, self._names)
+        one.origin = Origin(lines(), forwards, graph.nodes)
         fused = [shown[node] for node in graph.known if node in shown]
         if graph.parameter is None and graph.bent is None and (graph.losses or fused):
             for node in sorted(graph.losses, key=lambda each: each._sequence_nr()):  # noqa: SLF001 - torch's own
@@ -140,6 +150,11 @@ class Readers:
                 self._made.append((one, tap))
 
     def _returned(self, model: nn.Module, _: Any, given: Any, out: Any) -> None:  # noqa: ANN401 - anybody's
+        if torch.is_grad_enabled():
+            self._forwards.add(lines())
+            self._forwarded += 1
+        elif self._forwarded:
+            self._guessed = True
         loss, shown, aux = (
             _differentiable(out, name) for name in ("loss", "log_probs", "aux_loss")
         )
@@ -166,6 +181,8 @@ class Readers:
             value = value / 0  # the mean over no targets, as torch computes it
         tap = Tap("loss", None, count, None, summed=summed, value=value, ignored=ignored)
         tap.kind, tap.doubt = _KINDS[node.name()], _doubt(node)
+        if summed and node.name() in _NLL and _weighted(node):
+            tap.number = kept.sum()
         tap.targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
         self._hooked(one, node, tap)
 
@@ -266,6 +283,8 @@ def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) 
                 seen.add(below)
                 waiting.append(below)
     graph.bent = bent(graph.losses, above)
+    reduced = (f"{node.name()} {node._saved_reduction}" for node in graph.losses)  # noqa: SLF001 - torch's own
+    graph.nodes = frozenset(node.name() for node in seen.difference(graph.losses)).union(reduced)
     return graph
 
 
@@ -280,8 +299,9 @@ def _past_sinks(node: Any, place: int, stops: Container[Any]) -> Any:  # noqa: A
 class Saved:
     """What a loss's own node saved of its targets: how many it divides by, and which count."""
 
-    count: Tensor  # read at the end, when no device waits for it
+    count: Tensor | None  # read at the end, when no device waits for it; None if it is open
     kept: Tensor | None  # of an unreduced loss
+    targets: Targets
 
 
 def saved_by(loss: Tensor) -> Saved | None:
@@ -293,9 +313,13 @@ def saved_by(loss: Tensor) -> Saved | None:
     if node is None or node.name() not in _NLL:
         return None
     kept, count = _counted(node)
-    if node._saved_reduction != _NONE:  # noqa: SLF001 - torch's own
-        return Saved(count, None)
-    return Saved(count, kept.reshape(loss.shape)) if kept.numel() == loss.numel() else None
+    targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
+    reduction = node._saved_reduction  # noqa: SLF001 - torch's own
+    if reduction != _NONE:
+        either = reduction != _MEAN and _weighted(node)  # a sum's mean is over weights, or targets
+        return Saved(None if either else count, None, targets)
+    whole = kept.numel() == loss.numel()
+    return Saved(count, kept.reshape(loss.shape), targets) if whole else None
 
 
 def _counted(node: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - a node of autograd's graph
@@ -306,6 +330,11 @@ def _counted(node: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - a node of au
     kept = target != node._saved_ignore_index  # noqa: SLF001 - torch's own
     classes = node._saved_weight  # noqa: SLF001 - torch's own
     return kept, kept.sum() if classes is None else classes[target[kept]].sum()
+
+
+def _weighted(node: Any) -> bool:  # noqa: ANN401 - a node of autograd's graph
+    """Tell whether a loss has class weights."""
+    return getattr(node, "_saved_weight", None) is not None
 
 
 def _reason(graph: Graph, roots: Sequence[Any]) -> str:
@@ -323,10 +352,9 @@ def _doubt(node: Any) -> str:  # noqa: ANN401 - a node of autograd's graph
     reduction = node._saved_reduction  # noqa: SLF001 - torch's own
     if node.name() in _NLL:
         return "inside" if reduction == _NONE else ""
-    weighted = getattr(node, "_saved_weight", None) is not None
     inputs = [_below_shapes(below) for below, _ in node.next_functions]
     masked = any(each is not None and each.name() in _MASKS for each in inputs)
-    return "targets" if reduction != _MEAN or weighted or masked else ""
+    return "targets" if reduction != _MEAN or _weighted(node) or masked else ""
 
 
 def _below_shapes(node: Any) -> Any:  # noqa: ANN401 - a node of autograd's graph

@@ -60,10 +60,13 @@ def seen_by(
 
 
 def _only_returned(tap: Tap) -> bool:
-    """Tell whether `torch.autograd.grad` alone came by, as when a pipeline tries its shapes out."""
-    return bool(tap.readings) and all(
-        one.task is not None and not one.added for one in tap.readings
-    )
+    """Tell whether `torch.autograd.grad` alone came by, as when a pipeline tries its shapes out.
+
+    The first stage needs no gradient then, so nothing comes by at all.
+    """
+    if not tap.readings:
+        return tap.trial
+    return all(one.task is not None and not one.added for one in tap.readings)
 
 
 def _outermost(every: Sequence[Handed]) -> list[Handed]:
@@ -87,6 +90,7 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         read={place[one]: _array(arrived) for one, arrived in tap.readings.items() if one in place},
         unit=max(tap.unit, *(torch.finfo(kind).eps / 2 for kind in _types(tap))),
         count=_count(tap),
+        number=None if tap.number is None else float(tap.number),
         weight=tap.weight,
         kept=None if tap.mask is None else tap.mask.cpu().numpy(),
         summed=tap.summed,
@@ -94,6 +98,7 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         ignored=None if tap.ignored is None else tap.ignored.cpu().numpy(),
         scaled=tap.scaled,
         doubt=tap.doubt,
+        glance=() if tap.targets is None else tuple(tap.targets.glance.tolist()),
         shape=tuple(tap.value.shape),
         value=float(counted.double().sum()),
         finite=bool(torch.isfinite(counted).all()),

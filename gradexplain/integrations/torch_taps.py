@@ -1,5 +1,6 @@
 """Taps: the gradient that arrives at a loss is the weight that the loop gives it."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from gradexplain.integrations.torch_passes import Pass, Passes
 
 _SCALINGS = {"MulBackward0", "DivBackward0"}
 _LOOKED_AT = 4096  # targets of a loss
+_PIPELINES = "torch.distributed.pipelining"
 _MARK = "gradexplain"  # in a node's metadata: a tap sees what passes here
 
 
@@ -48,7 +50,9 @@ class Tap:
     scaled: bool = False  # whether it was multiplied or divided before it was tapped
     kind: str = ""  # of the loss whose node a reader found
     targets: Targets | None = None  # a glance at what that node saved of them
+    number: Tensor | None = None  # of targets, where the count of a sum is that of their weights
     doubt: str = ""  # what a reader can't know of it
+    trial: bool = False  # made where a pipeline tries its shapes out
     recomputed: bool = False  # made inside a backward pass, as a checkpoint does
     readings: dict[Pass, Tensor] = field(default_factory=dict)
 
@@ -75,6 +79,7 @@ class Taps:
             place=len(self._passes.seen),
             scaled=node is not None and node.name() in _SCALINGS,
             recomputed=torch._C._current_graph_task_id() != -1,  # noqa: SLF001 - nothing public says it
+            trial=_tried_out(),
             **named,
         )
         self.made.append(tap)
@@ -101,6 +106,22 @@ class Taps:
             tap.readings[one] = arrived if before is None else before + arrived
 
         return read
+
+
+def _tried_out() -> bool:
+    """Tell whether a pipeline computes this loss for its shapes alone.
+
+    A stage does that; losses that are trained are computed for the pipeline's schedule.
+    """
+    if _PIPELINES not in sys.modules:
+        return False
+    frame = sys._getframe(1).f_back  # noqa: SLF001 - nothing public says it
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if name.startswith(_PIPELINES):
+            return name == f"{_PIPELINES}.stage"
+        frame = frame.f_back
+    return False
 
 
 def untapped(roots: Sequence[Any], weights: dict[int, str]) -> str | None:

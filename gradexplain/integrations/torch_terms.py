@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
+from gradexplain.audit.judge.case import MAIN
+from gradexplain.integrations.torch_origins import apart
 from gradexplain.integrations.torch_passes import Pass
 from gradexplain.integrations.torch_taps import Tap
+from gradexplain.integrations.torch_workers import workers
 
 Made = Sequence[tuple[Pass, Tap]]
 _ENOUGH = 8  # targets whose range says what kind they are; of one value, 2 do
@@ -36,6 +39,23 @@ def name_terms(made: Made, *, one_objective: bool) -> None:
                 tap.term = f"{term} {place + 1}" if apart else term
                 tap.doubt = "several" if several and not apart else tap.doubt
                 tap.doubt = "passes" if differ else tap.doubt
+
+
+def question_passes(made: Made, *, certain: bool) -> None:
+    """Let the losses of passes with one each carry a doubt, if these may be of several objectives.
+
+    Args:
+        made: what was read.
+        certain: whether they share a forward pass, or the model may have made targets itself.
+    """
+    for kind in dict.fromkeys(tap.kind for _, tap in made):
+        own = [(one, tap) for one, tap in made if tap.kind == kind and tap.term == MAIN]
+        origins = {one: one.origin for one, _ in own if one.origin is not None}
+        if 1 < len(origins) == len(own) and (
+            certain or apart(list(origins.values()), workers=workers())
+        ):
+            for _, tap in own:
+                tap.doubt = "passes"
 
 
 def _share_batches(passes: Sequence[Sequence[Tap]]) -> bool:

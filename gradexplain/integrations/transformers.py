@@ -63,7 +63,7 @@ class AuditCallback(TrainerCallback):
         targets: Callable[[Mapping[str, Any]], Any] | None = None,
         **options: Any,  # noqa: ANN401 - as `watch` has them
     ) -> None:
-        """Prepare to watch; nothing of the trainer is changed before the step begins."""
+        """Prepare to watch; of the trainer only `train` is changed, to end the window with it."""
         if not isinstance(trainer, Trainer):
             raise TypeError(f"trainer must be a Trainer, not {type(trainer).__name__}")
         for name, given in (("step", step), ("every", 1 if every is None else every)):
@@ -80,9 +80,10 @@ class AuditCallback(TrainerCallback):
         self._watched: Step | None = None
         self._taken = 0
         self._items: Any = None
+        trainer.train = self._closing(trainer.train)  # no callback hears of an error
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
-        """Start to count the steps; an earlier run may have ended inside a window."""
+        """Start to count the steps."""
         self._close()
         self._taken = 0
         self._open()
@@ -129,6 +130,18 @@ class AuditCallback(TrainerCallback):
         self._close()
         if self._taken < self._step:
             _log.warning("Step %d was not audited: the run had %d.", self._step, self._taken)
+
+    def _closing(self, train: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a trainer's `train` that leaves no window open, whatever it raises."""
+
+        @functools.wraps(train)
+        def closing(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - theirs
+            try:
+                return train(*arguments, **named)
+            finally:
+                self._close()
+
+        return closing
 
     def _close(self) -> Step | None:
         watched, self._watched = self._watched, None

@@ -23,7 +23,6 @@ from gradexplain.integrations.torch import Step, watch
 LOOPS: dict[str, Loop] = {}
 loop = adding_to(LOOPS)
 
-STAGES = 2
 ROWS = 4  # of a batch, each a micro-batch of the pipeline
 LossOf = Callable[[Step, Tensor, Tensor], Tensor]
 
@@ -39,18 +38,20 @@ def rows() -> tuple[Tensor, Tensor]:
 
 
 def piped(
-    loss_of: LossOf, *, scaled: bool, schedule: Any = ScheduleGPipe, replicas: int = STAGES
+    loss_of: LossOf, *, scaled: bool, schedule: Any = ScheduleGPipe, replicas: int | None = None
 ) -> Report:
-    """Train one step of a pipeline of two stages, of which the second has the loss."""
-    model, rank = tokens(), dist.get_rank()
-    half = model[2:] if rank else model[:2]
-    stage = PipelineStage(half, rank, STAGES, torch.device("cpu"))
+    """Train one step of a pipeline, a stage for each rank, of which the last has the loss."""
+    model, rank, stages = tokens(), dist.get_rank(), dist.get_world_size()
+    half = model if stages == 1 else model[2:] if rank else model[:2]
+    stage = PipelineStage(half, rank, stages, torch.device("cpu"))
     optimizer, (inputs, targets) = adam(half), rows()
-    with watch(half, optimizer, replicas=replicas) as step:
+    with watch(half, optimizer, replicas=replicas or stages) as step:
         run = schedule(
             stage, ROWS, loss_fn=lambda out, y: loss_of(step, out, y), scale_grads=scaled
         )
-        if rank == 0:
+        if stages == 1:
+            run.step(inputs, target=targets)
+        elif rank == 0:
             run.step(inputs)
         else:
             run.step(target=targets)

@@ -136,7 +136,7 @@ def a_pass_inside_a_pass_is_one_of_its_own(patch: Patch) -> None:
 
 @fault(both("clipped_by_norm"))
 def clipping_is_not_seen(patch: Patch) -> None:
-    patch.setattr(torch_clips, "_by_norm", lambda body, _: body)
+    patch.setattr(torch_clips, "_by_norm", lambda body, seen: body)  # noqa: ARG005 - passed by name
 
 
 @fault(both("clipped_before_a_scaler_unscales"))
@@ -159,6 +159,7 @@ def the_scaler_is_not_seen(patch: Patch) -> None:
 @fault(lambda: test_readers.test_real_and_fake_in_passes_of_their_own_ask_for_a_tap(bce, (8,)))
 def targets_of_different_kinds_are_not_noticed(patch: Patch) -> None:
     patch.setattr(torch_terms, "_meet_nowhere", lambda *_: False)
+    patch.setattr(torch_terms, "apart", lambda *_, **__: False)
 
 
 @fault(lambda: test_watch.test_a_clip_between_backward_passes_is_none_of_the_whole(tokens()))

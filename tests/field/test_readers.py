@@ -91,6 +91,33 @@ def test_class_weights_are_the_count() -> None:
     assert [part.count for part in report.parts] == pytest.approx(sums)
 
 
+WEIGHTS = torch.linspace(0.2, 2.0, 5)
+
+
+@pytest.mark.parametrize("tapped", [True, False])
+def test_a_sum_with_class_weights_may_be_divided_by_the_number_of_targets(tapped: bool) -> None:  # noqa: FBT001
+    def divided(by: Callable[[int], float]) -> Report:
+        torch.manual_seed(0)
+        model = nn.Linear(20, 5)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        with watch(model, optimizer) as step:
+            for n in NS:
+                x, y = drawn(n)
+                loss = F.cross_entropy(model(x), y, weight=WEIGHTS, reduction="sum")
+                loss = step.tap(loss, targets=n, reduction="sum") if tapped else loss
+                (loss / by(n)).backward()
+            optimizer.step()
+        return step.report()
+
+    report = divided(lambda _: T)
+    assert report.ok is True
+    assert tapped or any("judged by their number" in note for note in report.notes)
+    assert [part.count for part in report.parts] == list(NS)
+    wrong = divided(lambda n: n * len(NS))
+    assert wrong.verdict.value == "mean-of-means"
+    assert divided(lambda _: 1.0).factor == pytest.approx(T)
+
+
 @pytest.mark.parametrize(
     "loss",
     [

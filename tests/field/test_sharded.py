@@ -16,8 +16,9 @@ from gradexplain import Report
 from gradexplain.integrations.torch import watch
 
 APART = {**loops_sharded.APART, **loops_replicas.LOOPS}
+PIPELINES = {name: one for name, one in loops_replicas.LOOPS.items() if "pipeline" in name}
 LOOPS: dict[int, dict[str, Loop]] = {
-    1: loops_sharded.LOOPS,
+    1: {**loops_sharded.LOOPS, **PIPELINES},
     2: {**loops_sharded.LOOPS, **APART},
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.optim.optimizer import _global_optimizer_pre_hooks
 from transformers import Trainer, TrainerCallback
 
 from field.cases.transformers_trainer import MeanLossTrainer, make_trainer
@@ -193,7 +194,7 @@ def test_a_step_that_never_comes_is_said_to_be_missing(
     assert "Step 7 was not audited: the run had 1" in caplog.text
 
 
-def test_a_window_that_an_error_left_open_is_closed(folder: str) -> None:
+def test_an_error_closes_the_window_that_it_leaves(folder: str) -> None:
     class Failing(Trainer):
         failed = False
 
@@ -206,8 +207,13 @@ def test_a_window_that_an_error_left_open_is_closed(folder: str) -> None:
     trainer = make_trainer(Failing, folder, max_steps=1)
     audit = AuditCallback(trainer)
     trainer.add_callback(audit)
+    backward, hooks = torch.autograd.backward, dict(_global_optimizer_pre_hooks)
     with pytest.raises(LookupError):
         trainer.train()
+    assert torch.autograd.backward is backward
+    assert _global_optimizer_pre_hooks == hooks
+    assert not trainer.model._forward_hooks  # noqa: SLF001 - nothing of the window is left
+    assert "compute_loss" not in vars(trainer)
     trainer.train()
     assert audit.report is not None
     assert audit.report.verdict.value == RELEASE

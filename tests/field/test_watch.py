@@ -1,12 +1,14 @@
 """What `watch` promises: values unchanged, nothing left behind, errors that say what to do."""
 
 import copy
+import inspect
 import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -325,7 +327,7 @@ def test_a_loss_that_is_differentiated_and_never_added_is_left_out(watched: Any)
     whole_step(step, model, optimizer)
     report = step.report()
     assert report.ok is True
-    assert "returned and nothing added up: 1." in " ".join(str(report).split())
+    assert "whose gradients nothing added up, as where" in " ".join(str(report).split())
 
 
 def test_evaluation_inside_the_window_is_left_alone(watched: Any) -> None:
@@ -381,6 +383,38 @@ def test_a_clip_by_an_imported_name_is_seen(model: nn.Module) -> None:
     report = clipped(model, lambda: clip_grad_norm_(model.parameters(), 0.01))
     assert report.ok is True
     assert any("The gradient was clipped, × 0.0" in note for note in report.notes)
+
+
+@pytest.fixture(name="older", params=["wrapped", "plain"])
+def _older(request: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return `clip_grad_norm_` and `clip_grad_value_` as torch before 2.6 has them."""
+    monkeypatch.delattr(nn.utils, "clip_grads_with_norm_")
+    if request.param == "wrapped":
+        return clip_grad_norm_, nn.utils.clip_grad_value_
+
+    def plain_copy(function: Any) -> Any:
+        body = inspect.unwrap(function)
+        copied = FunctionType(body.__code__, body.__globals__, body.__name__, body.__defaults__)
+        monkeypatch.setattr(nn.utils, body.__name__, copied)
+        return copied
+
+    return plain_copy(clip_grad_norm_), plain_copy(nn.utils.clip_grad_value_)
+
+
+def test_clips_are_seen_in_older_releases_too(model: nn.Module, older: Any) -> None:
+    by_norm, by_value = older
+    report = clipped(model, lambda: by_norm(model.parameters(), 0.01))
+    assert report.ok is True
+    assert any("The gradient was clipped, × 0.0" in note for note in report.notes)
+    model.zero_grad()
+    with watch(tokens()):  # a window around another
+        report = clipped(model, lambda: by_norm(model.parameters(), max_norm=0.01, norm_type=1.0))
+    assert report.ok is True
+    model.zero_grad()
+    report = clipped(model, lambda: by_value(model.parameters(), 1e-4))
+    assert "clipped by value" in report.claim
+    model.zero_grad()
+    assert float(by_norm(model.parameters(), 1.0)) == 0  # nothing of the window is left
 
 
 def test_a_clip_that_does_not_bite_is_not_mentioned(model: nn.Module) -> None:

@@ -4,7 +4,8 @@
     python tests/museum/run.py            # runs all; writes docs/practice/museum.json
     python tests/museum/run.py --check --sample 6 --seed $(git rev-parse HEAD)
 
-Standard library only: it starts each environment's own Python.
+Standard library only: it starts each environment's own Python. The environments `.venv-field-…` are
+beside the sources, or in the folder that the variable FIELD_ENVIRONMENTS names.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
+ENVIRONMENTS = Path(os.environ.get("FIELD_ENVIRONMENTS", ROOT))
 TRUTH = Path(__file__).parent / "truth.json"
 RECORD = ROOT / "docs" / "practice" / "museum.json"
 OURS = "tap", "audit"
@@ -51,7 +53,7 @@ def ask(question: str, jobs: Sequence[Job]) -> dict[str, Any]:
 def started(environment: str, question: str, jobs: Sequence[Any]) -> dict[str, Any]:
     """Start an environment's Python with its overlays, and return what it found."""
     base, *overlays = environment.split("+")
-    python = ROOT / f".venv-field-{base}" / "bin" / "python"
+    python = ENVIRONMENTS / f".venv-field-{base}" / "bin" / "python"
     with tempfile.TemporaryDirectory() as folder:
         given, out = Path(folder, "jobs.json"), Path(folder, "out.json")
         given.write_text(json.dumps(jobs), encoding="utf-8")
@@ -183,7 +185,7 @@ def preflight(names: Sequence[str]) -> dict[str, str]:
     """Let torch-preflight read each reduction's loops; return what it flags."""
     from museum.exhibit import BUGS, about
 
-    python = ROOT / ".venv-field-now" / "bin" / "python"
+    python = ENVIRONMENTS / ".venv-field-now" / "bin" / "python"
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             if about(name).real:
@@ -248,7 +250,7 @@ def _short(answer: Any) -> dict[str, Any]:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.4g}")
+        return float(f"{value:.4g}") + 0.0  # no minus before a zero
     if isinstance(value, list):
         return [_rounded(one) for one in value]
     return value

@@ -8,8 +8,9 @@ import numpy as np
 
 from gradexplain.audit.judge.case import MAIN, Case, Finding, Note, Verdict, note
 from gradexplain.audit.judge.decide import decide
+from gradexplain.audit.tap.joint import joint
 from gradexplain.audit.tap.replicas import alike, as_workers
-from gradexplain.audit.tap.rows import Row, case_of, rows_of
+from gradexplain.audit.tap.rows import Row, case_of, rows_of, term_weights
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tap.ways import Way, ways_of
 from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO, TO_DO_FOR
@@ -65,7 +66,26 @@ def _of_way(everyone: Sequence[Seen], way: Way, expect: object, *, several: bool
     if several:
         reached = {row.term for row in rows if row.back}
         rows = tuple(row for row in rows if row.term in (terms or reached))
-    return _judged(everyone, way, rows, expect) if rows else None
+    if not rows:
+        return None
+    found = _judged(everyone, way, rows, expect)
+    return _by_number(everyone, found, expect) if found.found.ok is False else found
+
+
+def _by_number(everyone: Sequence[Seen], one: Judged, expect: object) -> Judged:
+    """Judge sums of losses with class weights by the number of their targets, if that fits."""
+    if not any(tap.number is not None for seen in everyone for tap in seen.taps):
+        return one
+    everyone = [
+        replace(seen, taps=tuple(replace(t, count=t.number or t.count) for t in seen.taps))
+        for seen in everyone
+    ]
+    kept = {row.term for row in one.rows}
+    rows = tuple(row for row in _rows(everyone, one.way) if row.term in kept)
+    other = _judged(everyone, one.way, rows, expect)
+    if Verdict.REWEIGHTED in {other.found.verdict} - {one.found.verdict}:
+        return one
+    return replace(other, found=other.found.with_notes(note("by number")))
 
 
 def _rows(everyone: Sequence[Seen], way: Way) -> tuple[Row, ...]:
@@ -99,7 +119,12 @@ def _found(
         return Finding(Verdict.WORKERS_DISAGREE, claim).with_notes(where, *notes)
     if way.strays:
         return _uneven(everyone, way, said, expect).with_notes(*notes)
-    found = _unsure(everyone, rows, said, expect) or _inside(rows, said) or said
+    found = (
+        _maybe_one(everyone, way, rows, said, expect)
+        or _unsure(everyone, rows, said, expect)
+        or _inside(rows, said)
+        or said
+    )
     found = _doubtful(everyone, way, rows, found) or found
     return _beside(found, _scaled(way)).with_notes(*notes)
 
@@ -154,6 +179,25 @@ def _unsure(
                 claim = note("count belied", parts=(k,), given=tap.count, saved=tap.saved)
                 return Finding(Verdict.AMBIGUOUS, claim)
     return None
+
+
+def _maybe_one(
+    everyone: Sequence[Seen], way: Way, rows: Sequence[Row], said: Finding, expect: object
+) -> Finding | None:
+    """Return that the losses may be one, tapped again, where the finding rests on it."""
+    same = joint(everyone, rows) if expect == "target" and said.ok is not None else {}
+    if not same:
+        return None
+    usual = term_weights(rows)
+    meant = {term: times * (usual[term] or 1.0) for term, times in same.items()}
+    as_one = [replace(row, weight=meant.get(row.term, row.weight)) for row in rows]
+    assumed = any(usual[row.term] and row.weight is None and row.term in same for row in rows)
+    right = _decided(case_of(as_one, expect, way.relative)).ok
+    if not (assumed if said.ok else right):
+        return None
+    term = next(iter(same))
+    claim = note("same loss", losses=same[term], weight=meant[term])
+    return Finding(Verdict.AMBIGUOUS, claim, notes=(note("as it is read", claim=said.claim),))
 
 
 def _doubtful(

@@ -59,7 +59,7 @@ def case_of(rows: Sequence[Row], expect: object, relative: float) -> Case:
         relative: how far the factors of the way may be off.
     """
     main = _main(rows)
-    weights = _term_weights(rows, main)
+    weights = term_weights(rows)
     given = {} if isinstance(expect, str) else _given(rows, expect, main)
     rows = [row for row in rows if row.count != 0]
     expected = np.zeros(len(rows))
@@ -145,12 +145,13 @@ def _expected(rows: Sequence[Row], expect: object, given: Mapping[Row, float]) -
     return values / values.sum()
 
 
-def _term_weights(rows: Sequence[Row], main: str | None) -> dict[str, float | None]:
+def term_weights(rows: Sequence[Row]) -> dict[str, float | None]:
     """Return the total that each term should weigh; 1 for the main one, if nothing is said.
 
     Raises:
         ValueError: two are given for one term.
     """
+    main = _main(rows)
     found: dict[str, float | None] = {}
     for row in rows:
         before = found.setdefault(row.term, row.weight)

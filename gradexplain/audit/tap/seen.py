@@ -19,12 +19,14 @@ class Tapped:
     read: Mapping[int, Array]  # by pass: a number, or one for each target
     unit: float  # of the loss's arithmetic
     count: float | None = None  # the targets that its mean, or sum, is over
+    number: float | None = None  # of targets, where the count of a sum is that of their weights
     weight: float | None = None  # the total that its term is meant to have
     kept: npt.NDArray[np.bool_] | None = None  # the targets that count
     summed: bool = False
     saved: float | None = None  # the count that the loss itself uses, if it says so
     ignored: npt.NDArray[np.bool_] | None = None  # targets that the loss itself leaves out
     scaled: bool = False  # whether it was scaled before it was tapped
+    glance: tuple[float, ...] = ()  # at its targets, if the loss shows them
     doubt: str = ""  # what is unknown of a loss that was read without a tap: see `judged`
     shape: tuple[int, ...] = ()  # of the loss
     value: float = 0.0  # the loss, or the sum of the losses

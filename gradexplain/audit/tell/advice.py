@@ -24,6 +24,7 @@ TO_DO = {
 TO_DO_FOR = {
     "scaled before": "Tap each loss where it is computed, before anything divides it.",
     "count belied": "Pass what the loss divides by: labels after the shift, sums of class weights.",
+    "same loss": "Say which of the two they are, with the option named above.",
     "doubtful several": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",
     "doubtful passes": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",
     "doubtful targets": "Tap the loss, with its count: loss = step.tap(loss, targets=...).",

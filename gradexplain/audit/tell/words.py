@@ -154,9 +154,10 @@ SENTENCES: dict[str, str] = {
     "taken inside the micro-batch, or a factor differs between its targets.",
     "doubtful several": "A backward pass holds several losses of one kind. Without a tap, parts of "
     "one mean look the same as terms of their own.",
-    "doubtful passes": "The backward passes differ in more than their batch: in the range of their "
-    "targets, in the parameters they train, or two have the same targets. Without a tap, parts of "
-    "one mean look the same as terms of their own.",
+    "doubtful passes": "The backward passes differ in more than their batch: in the lines that "
+    "they come from, in the range of their targets, or in the parameters they train; or two have "
+    "the same targets; or the model may have made targets itself. Without a tap, parts of one mean "
+    "look the same as terms of their own.",
     "doubtful targets": "Without a tap, the loss does not show how many targets it is over: it is "
     "a sum, or it is masked or weighted before it is computed.",
     "doubtful inside": "Inside the micro-batches, the targets' weights differ or are all zero. "
@@ -165,6 +166,11 @@ SENTENCES: dict[str, str] = {
     "what the loop does to it was not seen.",
     "count belied": "The loss of {parts} itself averages over {saved} targets, but it was tapped "
     "with targets={given}.",
+    "same loss": "{losses} tapped losses have the same value, over as many targets. Each may be "
+    "the whole batch's, in a pass through one part of it: then tap it with weight={weight}. Or "
+    "each is a micro-batch's own mean: then watch(..., expect='part').",
+    "by number": "A sum of losses with class weights may be meant to be divided by the number of "
+    "targets, or by the sum of their weights. It is judged by their number.",
     "beside the mask": "In {parts}, targets that don't count carry a weight.",
     "no targets": "No micro-batch has a target, so there is no mean to judge.",
     "nothing to average": "Micro-batch {batch} has no targets, and its mean is 0/0. Skip it, or "
@@ -197,8 +203,8 @@ SENTENCES: dict[str, str] = {
     "empty": "Micro-batches without targets, left out: {batches}.",
     "rounding hides": "Rounding in the gradients' own type would hide a factor of one backward "
     "pass that is off by {share}.",
-    "only returned": "Tapped losses, left out, whose gradients torch.autograd.grad returned and "
-    "nothing added up: {losses}.",
+    "only returned": "Tapped losses, left out, whose gradients nothing added up, as where a "
+    "pipeline tries its shapes out: {losses}.",
     "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about as "
     "much as sending it in half precision changes.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
