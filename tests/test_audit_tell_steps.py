@@ -65,6 +65,17 @@ def test_as_text_it_begins_with_the_verdict_and_ends_with_the_report() -> None:
         found.check()
 
 
+def test_steps_whose_numbers_are_near_each_other_read_alike() -> None:
+    found = steps(report(0.05, 0.45), report(0.053, 0.477), report(0.06, 0.54))
+    assert [one.steps for one in found.alike] == [(1, 2), (3,)]
+    assert [step for step in range(1, 4) if found.is_new(step)] == [1, 3]
+
+
+def test_steps_that_lack_other_parts_read_differently() -> None:
+    found = steps(report(1.0, 0.0), report(0.0, 1.0))
+    assert [one.steps for one in found.alike] == [(1,), (2,)]
+
+
 def test_another_worker_prints_one_line() -> None:
     found = steps(dataclasses.replace(ALIKE, quiet=True))
     assert str(found) == "MEAN OF MEANS: worker 0 prints the report."

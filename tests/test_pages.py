@@ -226,6 +226,16 @@ def test_no_page_has_a_fault_and_every_fence_is_run() -> None:
         assert page.blocks, f"{path} proves nothing"
 
 
+def test_the_lines_of_the_readme_are_those_that_a_page_runs() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = Page((ROOT / "docs/practice/frameworks.md").read_text(encoding="utf-8"))
+    [section] = re.findall(r"^## Your framework\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
+    added = re.findall(r"^- `(.*)`$", section, re.MULTILINE)
+    run = {line.strip() for block in page.blocks for line in block.source.splitlines()}
+    assert len(added) >= 12
+    assert {*added} <= run
+
+
 def test_no_description_holds_a_number_that_nothing_checks() -> None:
     for path in (ROOT / "docs").rglob("*.md"):
         text = path.read_text(encoding="utf-8")

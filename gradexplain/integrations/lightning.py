@@ -90,7 +90,7 @@ class AuditCallback(Callback):
         """Say what a step reads, if none before it read the same."""
         if self._on_wrong == "raise" and report.ok is False:
             report.check()
-        if self.found.alike[-1].steps != (step,):
+        if not self.found.is_new(step):
             return
         if report.ok:
             rank_zero_info(f"audit of step {step}: {report.summary}")

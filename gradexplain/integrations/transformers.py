@@ -19,12 +19,12 @@ import torch
 from transformers import Trainer, TrainerCallback
 
 from gradexplain.audit import Report
+from gradexplain.audit.tell.steps import Steps
 from gradexplain.integrations.torch import Step, watch
 from gradexplain.integrations.transformers_hints import hinted
 from gradexplain.integrations.trl import Reading, reading_of
 
 _log = logging.getLogger(__name__)
-_NEAR = 0.1  # factors that differ by less are not reported again
 
 
 class AuditCallback(TrainerCallback):
@@ -37,7 +37,7 @@ class AuditCallback(TrainerCallback):
     Args:
         trainer: the trainer that the callback is added to.
         step: which step of the run, the first one by default.
-        every: watch each n-th step after that one too, and report those that differ from it.
+        every: watch each n-th step after that one, too; steps that read alike are told once.
         on_wrong: "warn", or "raise" from the training loop, if a step does not average as intended.
         targets: a function of a micro-batch's inputs that returns over how many targets the loss
             that `compute_loss` returns is the mean. Only a loss that cannot be read otherwise
@@ -45,8 +45,7 @@ class AuditCallback(TrainerCallback):
         options: passed on to `watch`; `path=False` is the cheapest.
 
     Attributes:
-        report: of the first watched step; None before it, or if it could not be read.
-        reports: of that step and of those that differ from it, by their number.
+        found: what was found so far; `found.check()` makes a test of it.
 
     Raises:
         TypeError: `trainer` is no trainer.
@@ -71,8 +70,7 @@ class AuditCallback(TrainerCallback):
                 raise ValueError(f"{name} must be a whole number, 1 or more, not {given!r}")
         if on_wrong not in {"warn", "raise"}:
             raise ValueError(f'on_wrong must be "warn" or "raise", not {on_wrong!r}')
-        self.report: Report | None = None
-        self.reports: dict[int, Report] = {}
+        self.found = Steps()
         self._trainer, self._options = trainer, options
         self._step, self._every, self._on_wrong = step, every, on_wrong
         self._reading = reading_of(trainer) if targets is None else Reading(targets)
@@ -85,7 +83,7 @@ class AuditCallback(TrainerCallback):
     def on_train_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
         """Start to count the steps."""
         self._close()
-        self._taken = 0
+        self.found, self._taken = Steps(), 0
         self._open()
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
@@ -119,11 +117,11 @@ class AuditCallback(TrainerCallback):
             self._taken -= self._every is None  # a loss scaler's doing: the next step will do
             return
         report = self._read(watched, number)
-        if report is None or (self.report is not None and _alike(report, self.report)):
+        if report is None:
             return
-        self.report = report if self.report is None else self.report
-        self.reports[number] = report
-        self._say(report, number, control)
+        self.found.add(number, report)
+        if self.found.is_new(number):
+            self._say(report, number, control)
 
     def on_train_end(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
         """Say if no step was watched."""
@@ -196,6 +194,7 @@ class AuditCallback(TrainerCallback):
             if self._on_wrong == "raise":
                 raise ValueError(said) from error
             _log.warning(said)
+            self.found.add_unread(number, str(error))
             return None
         return hinted(report, self._trainer, self._items)
 
@@ -231,9 +230,9 @@ def audit_trainer(trainer: Trainer, **options: Any) -> Report:  # noqa: ANN401 -
         trainer.train()
     finally:
         trainer.remove_callback(once)
-    if once.report is None:
+    if not once.found.alike:
         raise ValueError("trainer must take a step, but its data has none")
-    return once.report
+    return once.found.worst.report
 
 
 class _Once(AuditCallback):
@@ -241,15 +240,7 @@ class _Once(AuditCallback):
 
     def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:  # noqa: ANN401 - theirs
         super().on_step_end(_, state, control, **__)
-        control.should_training_stop = self.report is not None
+        control.should_training_stop = bool(self.found.alike)
 
     def _say(self, *_: object) -> None:
         """Say nothing."""
-
-
-def _alike(one: Report, other: Report) -> bool:
-    """Tell whether two steps read the same, but for numbers that change with the data."""
-    same = [
-        (report.verdict, [verdict for _, verdict, _ in report.terms]) for report in (one, other)
-    ]
-    return same[0] == same[1] and abs(one.factor - other.factor) <= _NEAR * abs(other.factor)

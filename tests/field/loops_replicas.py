@@ -8,15 +8,18 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.nn.functional import all_gather
 from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe
 from torch.distributed.tensor.parallel import (
     ColwiseParallel,
     RowwiseParallel,
     parallelize_module,
 )
+from torch.nn.parallel import DistributedDataParallel
 
 from field.loops import BATCHES, COUNTS, K, Loop, N, adam, adding_to, share, tokens
-from field.tiny import IGNORED, VOCABULARY, mean_loss
+from field.loops_workers import everywhere
+from field.tiny import IGNORED, VOCABULARY, mean_loss, targets_in
 from gradexplain import Report
 from gradexplain.integrations.torch import Step, watch
 
@@ -118,3 +121,54 @@ def tensor_parallel_layers(*, right: bool) -> Report:
 @loop("rescaled", "1/K")
 def tensor_parallel_layers_divided_twice(*, right: bool) -> Report:
     return tensor_parallel(lambda loss, n: loss * n / N / (1 if right else K))
+
+
+class Attention(nn.Module):
+    """Causal attention over a sequence of which each rank holds a piece, and all the weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding = nn.Embedding(VOCABULARY, 8)
+        self.inner, self.head = nn.Linear(8, 24), nn.Linear(8, VOCABULARY)
+
+    def forward(self, piece: Tensor) -> Tensor:
+        q, k, v = self.inner(self.embedding(piece)).chunk(3, dim=-1)
+        k, v = (torch.cat(all_gather(each.contiguous()), dim=1) for each in (k, v))
+        start = dist.get_rank() * q.shape[1]
+        seen = torch.arange(k.shape[1]) <= start + torch.arange(q.shape[1])[:, None]
+        return self.head(F.scaled_dot_product_attention(q, k, v, seen))
+
+
+def context_parallel(divisor: Callable[[float], float], **options: Any) -> Report:
+    """Train on one sequence, whose first tokens are a prompt; `divisor` gets this rank's count.
+
+    Torch's own `context_parallel` has no attention for CPUs (as of 2.13), so the keys and values
+    are gathered by hand.
+    """
+    generator = torch.Generator().manual_seed(2)
+    inputs, targets = torch.randint(VOCABULARY, (2, 1, 32), generator=generator)
+    targets[:, :10] = IGNORED
+    own = slice(16 * dist.get_rank(), 16 * (dist.get_rank() + 1))
+    batch = inputs[:, own], targets[:, own]
+    model = DistributedDataParallel(Attention())
+    optimizer, n = adam(model), targets_in(batch)
+    with watch(model, optimizer, **options) as step:
+        (step.tap(mean_loss(model, batch), targets=n) * n / divisor(n)).backward()
+        optimizer.step()
+    return step.report()
+
+
+def of_all_pieces(n: float) -> float:
+    return everywhere(n) / dist.get_world_size()
+
+
+@loop("mean-of-means")
+def a_sequence_in_pieces(*, right: bool) -> Report:
+    """Each rank has a loss of its own tokens, so it counts as a worker: `replicas` is 1."""
+    return context_parallel(of_all_pieces if right else float)
+
+
+@loop("rescaled", "1/W")
+def a_sequence_whose_ranks_are_forgotten(*, right: bool) -> Report:
+    return context_parallel(of_all_pieces if right else everywhere)

@@ -15,7 +15,7 @@ from field.tiny import mean_loss, targets_in, token_batches
 from gradexplain import Report
 from gradexplain.integrations.torch import watch
 
-LENGTHS = (10, 3, 7), (4, 12, 5)  # of the micro-batches of each worker
+LENGTHS = (10, 3, 7), (4, 12, 5), (6, 2, 9), (15, 8, 1)  # of the micro-batches of each worker
 K = 3
 LOOPS: dict[str, Loop] = {}
 loop = adding_to(LOOPS)

@@ -17,7 +17,7 @@ from gradexplain import Report
 from gradexplain.integrations.torch import watch
 
 WORKERS = 2
-LENGTHS = (10, 3, 7), (4, 12, 5)  # of the micro-batches of each worker
+LENGTHS = (10, 3, 7), (4, 12, 5), (6, 2, 9), (15, 8, 1)  # of the micro-batches of each worker
 LOOPS: dict[str, Loop] = {}
 loop = adding_to(LOOPS)
 
@@ -63,7 +63,7 @@ def parallel(
 
 
 def globally(_: int, total: float) -> float:
-    return total / WORKERS
+    return total / dist.get_world_size()
 
 
 def by_batch(n: int, _: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from torch.nn.parallel import DistributedDataParallel
 
-from field import loops_replicas, loops_sharded
+from field import loops_replicas, loops_sharded, loops_workers
 from field.loops import BATCHES, COUNTS, Loop, adam, tokens
 from field.loops_replicas import in_parts, piped, share_of_all
 from field.loops_workers import mine
@@ -91,6 +91,17 @@ def test_loops_of_one_process_read_as_they_are() -> None:
 def test_loops_of_two_processes_read_as_they_are(told: list[dict[str, Told]]) -> None:
     assert len(told[0]["loops"]) == len(LOOPS[2])
     check_loops([each["loops"] for each in told])
+
+
+def four(_: int) -> dict[str, Told]:
+    ddp, fsdp2 = loops_workers.LOOPS["the_number_of_batches"], loops_sharded.LOOPS["fsdp2"]
+    return said_of({"ddp": ddp, "fsdp2": fsdp2})
+
+
+def test_four_processes_read_as_two_do() -> None:
+    told = told_by(4, four)
+    assert [*told[0]] == ["ddp", "fsdp2"]
+    check_loops(told)
 
 
 def test_what_is_said_of_ranks_is_checked(told: list[dict[str, Told]]) -> None:

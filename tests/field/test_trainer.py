@@ -111,7 +111,7 @@ def test_the_run_is_the_same_with_and_without(folder: str) -> None:
     plain, watched = (make_trainer(Trainer, folder) for _ in range(2))
     plain.train()
     audit = trained(watched, every=1) if OLD else trained(watched)
-    assert audit.report is not None
+    assert audit.found.count
     for one, other in zip(plain.model.parameters(), watched.model.parameters(), strict=True):
         assert torch.equal(one, other)
     copy.deepcopy(watched.model)
@@ -122,10 +122,9 @@ def test_the_run_is_the_same_with_and_without(folder: str) -> None:
 def test_the_summary_goes_where_the_trainer_logs(folder: str) -> None:
     trainer = make_trainer(Trainer, folder, logging_steps=1)
     audit = trained(trainer)
-    assert audit.report is not None
     logs = trainer.state.log_history
     assert [log["step"] for log in logs if "audit" in log] == [1]
-    assert audit.report.summary in [log.get("audit") for log in logs]
+    assert audit.found.worst.report.summary in [log.get("audit") for log in logs]
     assert [log["step"] for log in logs if "loss" in log][:1] == [1]  # its own is not lost
 
 
@@ -134,16 +133,16 @@ def test_each_step_is_watched_and_those_that_differ_are_told(folder: str) -> Non
     trainer = make_trainer(MeanLossTrainer, folder, max_steps=4)
     with pytest.warns(UserWarning, match=r"Step [23] of the run") as said:
         audit = trained(trainer, step=2, every=1, path=False)
-    assert audit.report is audit.reports[2]
-    factors = {step: round(report.factor, 3) for step, report in audit.reports.items()}
-    assert factors == ({2: 1} if OLD else {2: 2, 3: 4})  # the older one has no short window
+    factors = {one.steps: round(one.report.factor, 3) for one in audit.found.alike}
+    # The older one has no short window.
+    assert factors == ({(2, 3, 4): 1} if OLD else {(2, 4): 2, (3,): 4})
     assert len(said) == len(factors)
 
 
 @NEWER
 def test_steps_that_read_alike_are_told_once(folder: str) -> None:
     trainer = make_trainer(Trainer, folder, max_steps=4)
-    assert list(trained(trainer, every=1).reports) == [1]
+    assert [one.steps for one in trained(trainer, every=1).found.alike] == [(1, 2, 3, 4)]
 
 
 def test_a_step_that_is_wrong_stops_the_run(folder: str) -> None:
@@ -172,7 +171,7 @@ def test_a_loss_that_cannot_be_read_is_said_to_be(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         audit = trained(make_trainer(Hinge, folder, max_steps=1))
-    assert audit.report is None
+    assert [*audit.found.unread.values()] == [[1]]
     assert "step 1 was not audited: watch must be shown a loss" in caplog.text
     assert "pass targets=" in caplog.text
     with pytest.raises(ValueError, match="pass targets="):
@@ -190,7 +189,7 @@ def test_a_step_that_never_comes_is_said_to_be_missing(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         audit = trained(make_trainer(Trainer, folder, max_steps=1), step=7)
-    assert audit.report is None
+    assert audit.found.ok is None
     assert "Step 7 was not audited: the run had 1" in caplog.text
 
 
@@ -215,8 +214,7 @@ def test_an_error_closes_the_window_that_it_leaves(folder: str) -> None:
     assert not trainer.model._forward_hooks  # noqa: SLF001 - nothing of the window is left
     assert "compute_loss" not in vars(trainer)
     trainer.train()
-    assert audit.report is not None
-    assert audit.report.verdict.value == RELEASE
+    assert audit.found.verdict.value == RELEASE
     assert "compute_loss" not in vars(trainer)
 
 
@@ -232,7 +230,7 @@ def test_a_step_that_the_scaler_skips_is_not_read(folder: str) -> None:
 
     trainer.callback_handler.callbacks.insert(0, Skipping())
     trainer.train()
-    assert list(audit.reports) == [2]
+    assert [one.steps for one in audit.found.alike] == [(2,)]
 
 
 @pytest.mark.parametrize(

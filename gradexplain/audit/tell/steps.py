@@ -1,5 +1,6 @@
 """What an audit found in many steps of a run: steps that read alike are told together."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -10,6 +11,8 @@ from gradexplain.audit.tell.text import wrapped
 from gradexplain.audit.tell.words import TITLES
 
 _SPANS = 6  # of steps to list; of more, the first ones
+_NEAR = 0.1  # by how much the numbers of steps that read alike may differ: they follow the data
+_DECIMAL = re.compile(r"\d+\.\d+")
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,14 @@ class Steps:
     def add(self, step: int, report: Report) -> None:
         """Add what was found in a step."""
         for k, one in enumerate(self.alike):
-            if (one.report.verdict, one.report.claim) == (report.verdict, report.claim):
+            if _alike(one.report, report):
                 self.alike[k] = Alike(one.report, (*one.steps, step))
                 return
         self.alike.append(Alike(report, (step,)))
+
+    def is_new(self, step: int) -> bool:
+        """Whether no step before this one read as it does."""
+        return any(one.steps[0] == step for one in self.alike)
 
     def add_unread(self, step: int, reason: str) -> None:
         """Add a step that could not be read, and why; this decides nothing."""
@@ -120,6 +127,17 @@ class Steps:
 
     def _reasons(self) -> str:
         return "".join(f": {_named(steps)}, {reason}" for reason, steps in self.unread.items())
+
+
+def _alike(one: Report, other: Report) -> bool:
+    """Tell whether two reports say the same, but for decimals that are near each other."""
+    claims = one.claim, other.claim
+    numbers = [[float(found) for found in _DECIMAL.findall(claim)] for claim in claims]
+    return (
+        one.verdict == other.verdict
+        and _DECIMAL.split(claims[0]) == _DECIMAL.split(claims[1])
+        and all(abs(a - b) <= _NEAR * abs(a) for a, b in zip(*numbers, strict=True))
+    )
 
 
 def _named(steps: Sequence[int]) -> str:
