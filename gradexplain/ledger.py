@@ -118,10 +118,9 @@ def _carried_down(trace: Trace, born: Array, layer: int, mean_slopes: list[Array
 
 
 def _minus(one: Gradient, other: Gradient) -> Gradient:
-    return Gradient(
-        tuple(a - b for a, b in zip(one.weights, other.weights, strict=True)),
-        tuple(a - b for a, b in zip(one.biases, other.biases, strict=True)),
-    )
+    pairs = (one.weights, other.weights), (one.biases, other.biases)
+    weights, biases = (tuple(a - b for a, b in zip(*pair, strict=True)) for pair in pairs)
+    return Gradient(weights, biases)
 
 
 # The table
