@@ -107,6 +107,7 @@ class Step:
         self._modules = _modules(model)
         self._passes, self._path, self._judging = passes, path, judging
         self._peers = peers
+        self.apart = False  # whether each tapped loss is known to be another micro-batch's
         self._taps = Taps(passes)
         self.readers = Readers(_listed(model), path.names)
         path.forget = self._taps.forget
@@ -198,7 +199,7 @@ class Step:
         self.readers.end(one)
 
     def _own(self) -> Seen:
-        return replace(self._seen(), replicas=self._peers)
+        return replace(self._seen(), replicas=self._peers, apart=self.apart)
 
     def _seen(self) -> Seen:
         taps = self._taps.made

@@ -150,6 +150,7 @@ class AuditCallback(TrainerCallback):
     def _losses_watched(self, step: Step) -> Iterator[None]:
         """Replace the trainer's `compute_loss`, and put it back."""
         trainer = self._trainer
+        step.apart = True  # as in DPO, whose losses are all log 2 at first
         original, own = trainer.compute_loss, vars(trainer).get("compute_loss")
         self._items = None
 

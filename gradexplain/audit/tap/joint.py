@@ -36,9 +36,11 @@ def joint(everyone: Sequence[Seen], rows: Sequence[Row]) -> dict[str, int]:
 
 def _one(seen: Seen, taps: Sequence[Tapped]) -> bool:
     """Tell whether a worker's losses may be one."""
+    if seen.apart:
+        return False
     first, passes = taps[0], [list(tap.read) for tap in taps]
-    apart = len({one for each in passes for one in each}) == len(taps) > 1
-    if not apart or any(len(each) > 1 for each in passes) or any(tap.shape for tap in taps):
+    own = len({one for each in passes for one in each}) == len(taps) > 1
+    if not own or any(len(each) > 1 for each in passes) or any(tap.shape for tap in taps):
         return False
     if not first.value or (first.unit > _FINE and not first.glance):
         return False

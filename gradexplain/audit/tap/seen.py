@@ -76,3 +76,4 @@ class Seen:
     returned: int = 0  # losses left out, whose gradients `torch.autograd.grad` only returned
     replicas: tuple[int, ...] = ()  # the ranks that work on the same micro-batches; () for itself
     losses_on: int = 1  # how many of them have a loss
+    apart: bool = False  # whether each tapped loss is known to be another micro-batch's
