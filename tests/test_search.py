@@ -56,7 +56,7 @@ RIGHT = {
     "MegaBatchMarginLoss": "practice/museum",
     "nnUNet batch dice": "practice/museum",
     "stylegan2": "practice/museum",
-    "DAPO": "practice/museum",
+    "DAPO": "practice/questions",
 }
 Find = Callable[[str], list[str]]
 
