@@ -11,6 +11,7 @@ from torch import Tensor
 from gradexplain.integrations.torch_passes import Pass, Passes
 
 _SCALINGS = {"MulBackward0", "DivBackward0"}
+_ADDITIONS = {"AddBackward0", "SubBackward0"}
 _LOOKED_AT = 4096  # targets of a loss
 _PIPELINES = "torch.distributed.pipelining"
 _MARK = "gradexplain"  # in a node's metadata: a tap sees what passes here
@@ -77,7 +78,7 @@ class Taps:
         tap = Tap(
             value=loss.detach(),
             place=len(self._passes.seen),
-            scaled=node is not None and node.name() in _SCALINGS,
+            scaled=_scaled(node),
             recomputed=torch._C._current_graph_task_id() != -1,  # noqa: SLF001 - nothing public says it
             trial=_tried_out(),
             **named,
@@ -106,6 +107,16 @@ class Taps:
             tap.readings[one] = arrived if before is None else before + arrived
 
         return read
+
+
+def _scaled(node: Any) -> bool:  # noqa: ANN401 - of autograd
+    """Tell whether a loss was multiplied or divided, or adds terms that all were."""
+    if node is None:
+        return False
+    if node.name() in _ADDITIONS:
+        terms = [term for term, _ in node.next_functions if term is not None]
+        return bool(terms) and all(map(_scaled, terms))
+    return node.name() in _SCALINGS
 
 
 def _tried_out() -> bool:

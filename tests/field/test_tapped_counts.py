@@ -103,7 +103,22 @@ def test_a_right_loop_that_is_tapped_after_dividing_is_not_accused() -> None:
 
     report = report_of(late)
     assert report.ok is None
-    assert report.to_do == "Tap each loss where it is computed, before anything divides it."
+    assert report.to_do is not None
+    assert report.to_do.startswith("Tap each loss where it is computed, before anything divides it")
+    assert report_of(never_divided).verdict is Verdict.MEAN_OF_MEANS
+
+
+def test_terms_that_are_divided_and_tapped_as_a_sum_are_asked_about() -> None:
+    def both(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        spread = 0.01 * logits.square().mean() * n / total
+        return step.tap(cross_entropy(logits, y) * n / total + spread, n)
+
+    def never_divided(step: Step, logits: Tensor, y: Tensor, n: int, _: int) -> Tensor:
+        return step.tap(cross_entropy(logits, y) + 0.01 * logits.square().mean(), n)
+
+    report = report_of(both)
+    assert report.ok is None
+    assert "each with its own term=" in str(report.to_do)
     assert report_of(never_divided).verdict is Verdict.MEAN_OF_MEANS
 
 

@@ -48,7 +48,8 @@ def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool
         reasons = "".join(f" ({reason})" for one in everyone for reason in one.not_read[:1])
         raise ValueError(
             f"watch must be shown a loss, but none was tapped{reasons}: "
-            "add `loss = step.tap(loss, targets=...)` before the backward pass"
+            "add `loss = step.tap(loss, targets=...)` where it is computed, for each term of the "
+            "loss with its own term=, before anything divides it"
         )
     everyone = as_workers(everyone)
     ways = ways_of(everyone, clipped=clipped)

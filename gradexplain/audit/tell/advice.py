@@ -6,7 +6,8 @@ TO_DO = {
     Verdict.EXACT: "Nothing.",
     Verdict.RESCALED: "Divide once, in one place; or pass expect_factor if the factor is meant.",
     Verdict.MEAN_OF_MEANS: "Add up summed losses, and divide them by the count of the whole batch.",
-    Verdict.MEAN_OF_GROUP_MEANS: "Add up the counts over all groups, and divide by that total.",
+    Verdict.MEAN_OF_GROUP_MEANS: "Add up the counts over all groups, and divide by that total. "
+    "Where the groups' gradients are averaged, multiply by the number of groups.",
     Verdict.DROPPED: "Zero the gradients once a step, before its first part; use every part.",
     Verdict.REWEIGHTED: "Compare the loop's weight of each part with the expected one.",
     Verdict.WORKERS_DISAGREE: "Let the last micro-batch's forward and backward both synchronize.",
@@ -22,7 +23,8 @@ TO_DO = {
 
 #: What to do instead, where a finding rests on one of these.
 TO_DO_FOR = {
-    "scaled before": "Tap each loss where it is computed, before anything divides it.",
+    "scaled before": "Tap each loss where it is computed, before anything divides it; the terms of "
+    "a sum one by one, each with its own term=.",
     "count belied": "Pass what the loss divides by: labels after the shift, sums of class weights.",
     "same loss": "Say which of the two they are, with the option named above.",
     "doubtful several": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",
