@@ -111,16 +111,18 @@ def test_a_page_runs_and_its_numbers_are_right(name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_each_change_of_a_page_is_noticed_or_listed(name: str) -> None:
     allowed = listed(ROOT / "tests" / "mutation_survivors.toml", "torch")
-    page, tried, unnoticed = PAGES[name], set(), set()
+    page, unnoticed = PAGES[name], set()
     for change in sample(list(changes(page, "torch")), name):
         altered = (name, *change.lines(page))
-        tried.add(altered)
         hidden = io.StringIO()  # progress bars write where they can
         with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
             if next(faults(change.applied(page), workers=False), None) is None:
                 unnoticed.add(altered)
     listed_here = {altered for altered in allowed if altered[0] == name}
-    assert unnoticed == (tried & listed_here if os.environ.get("SAMPLE") else listed_here)
+    if os.environ.get("SAMPLE"):  # one of two lines that read alike may be drawn, and noticed
+        assert unnoticed <= listed_here
+    else:
+        assert unnoticed == listed_here
 
 
 def sample(every: list[Change], name: str) -> list[Change]:
