@@ -48,8 +48,8 @@ def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool
         reasons = "".join(f" ({reason})" for one in everyone for reason in one.not_read[:1])
         raise ValueError(
             f"watch must be shown a loss, but none was tapped{reasons}: "
-            "add `loss = step.tap(loss, targets=...)` where it is computed, for each term of the "
-            "loss with its own term=, before anything divides it"
+            "add `loss = step.tap(loss, targets=...)` before anything divides the loss, "
+            "for each of its terms with its own term="
         )
     everyone = as_workers(everyone)
     ways = ways_of(everyone, clipped=clipped)
@@ -84,7 +84,7 @@ def _by_number(everyone: Sequence[Seen], one: Judged, expect: object) -> Judged:
     kept = {row.term for row in one.rows}
     rows = tuple(row for row in _rows(everyone, one.way) if row.term in kept)
     other = _judged(everyone, one.way, rows, expect)
-    if Verdict.REWEIGHTED in {other.found.verdict} - {one.found.verdict}:
+    if other.found.verdict is Verdict.REWEIGHTED is not one.found.verdict:
         return one
     return replace(other, found=other.found.with_notes(note("by number")))
 
