@@ -33,7 +33,8 @@ from gradexplain.audit.tell.report import Report
 from gradexplain.integrations.torch_clips import clips_seen, scales_seen
 from gradexplain.integrations.torch_passes import Pass, Passes
 from gradexplain.integrations.torch_path import Path
-from gradexplain.integrations.torch_readers import Readers, saved_by
+from gradexplain.integrations.torch_readers import Readers
+from gradexplain.integrations.torch_saved import saved_by
 from gradexplain.integrations.torch_seen import seen_by
 from gradexplain.integrations.torch_taps import Taps, untapped
 from gradexplain.integrations.torch_workers import peers_of, rank, together

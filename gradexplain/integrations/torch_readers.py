@@ -22,25 +22,10 @@ from gradexplain.integrations.torch_linear import bent
 from gradexplain.integrations.torch_log_probs import LogProbs
 from gradexplain.integrations.torch_origins import Lines, Origin, lines
 from gradexplain.integrations.torch_passes import Pass
+from gradexplain.integrations.torch_saved import KINDS, MEAN, NLL, NONE, counted, doubt, weighted
 from gradexplain.integrations.torch_taps import Tap, Targets
 from gradexplain.integrations.torch_terms import name_terms, question_passes
 
-_SCALAR = {
-    "MseLossBackward0": "squared error",
-    "BinaryCrossEntropyBackward0": "binary cross-entropy",
-    "BinaryCrossEntropyWithLogitsBackward0": "binary cross-entropy",
-}
-_NLL = {"NllLossBackward0": "cross-entropy", "NllLoss2DBackward0": "cross-entropy"}
-_KINDS = _SCALAR | _NLL
-_MASKS = {"MulBackward0", "WhereBackward0", "MaskedFillBackward0"}
-_SHAPES = {
-    "ViewBackward0",
-    "UnsafeViewBackward0",
-    "ReshapeAliasBackward0",
-    "SqueezeBackward0",
-    "ToCopyBackward0",
-}
-_NONE, _MEAN = 0, 1  # of the reductions that a loss node saves; 2 is the sum
 IGNORED = -100  # the label that Hugging Face's losses leave out
 _NEAR = 2e-2  # how far a model's loss may be from the mean cross-entropy, in bfloat16
 
@@ -172,16 +157,16 @@ class Readers:
 
     def _at_node(self, one: Pass, node: Any) -> None:  # noqa: ANN401 - a node of autograd's graph
         """Read what arrives at a loss's node, with the count of targets that it saved."""
-        reduction, (kept, found) = node._saved_reduction, _counted(node)  # noqa: SLF001 - torch's own
+        reduction, (kept, found) = node._saved_reduction, counted(node)  # noqa: SLF001 - torch's own
         count = float(found)
-        summed = reduction not in {_NONE, _MEAN}
-        ignored = ~kept if reduction == _NONE else None
-        value = torch.zeros(kept.shape if reduction == _NONE else (), device=kept.device)
-        if not count and reduction == _MEAN:
+        summed = reduction not in {NONE, MEAN}
+        ignored = ~kept if reduction == NONE else None
+        value = torch.zeros(kept.shape if reduction == NONE else (), device=kept.device)
+        if not count and reduction == MEAN:
             value = value / 0  # the mean over no targets, as torch computes it
         tap = Tap("loss", None, count, None, summed=summed, value=value, ignored=ignored)
-        tap.kind, tap.doubt = _KINDS[node.name()], _doubt(node)
-        if summed and node.name() in _NLL and _weighted(node):
+        tap.kind, tap.doubt = KINDS[node.name()], doubt(node)
+        if summed and node.name() in NLL and weighted(node):
             tap.number = kept.sum()
         tap.targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
         self._hooked(one, node, tap)
@@ -270,7 +255,7 @@ def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) 
         if node in stops:
             graph.known.append(node)
             continue
-        if node.name() in _KINDS:
+        if node.name() in KINDS:
             graph.losses.append(node)
             continue
         name = weights.get(id(getattr(node, "variable", None)))
@@ -295,48 +280,6 @@ def _past_sinks(node: Any, place: int, stops: Container[Any]) -> Any:  # noqa: A
     return node
 
 
-@dataclass(frozen=True, eq=False)
-class Saved:
-    """What a loss's own node saved of its targets: how many it divides by, and which count."""
-
-    count: Tensor | None  # read at the end, when no device waits for it; None if it is open
-    kept: Tensor | None  # of an unreduced loss
-    targets: Targets
-
-
-def saved_by(loss: Tensor) -> Saved | None:
-    """Return what the cross-entropy saved that a loss comes from; None if it comes from another.
-
-    Nothing but a change of shape or of type may lie between the two.
-    """
-    node = _below_shapes(loss.grad_fn)
-    if node is None or node.name() not in _NLL:
-        return None
-    kept, count = _counted(node)
-    targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
-    reduction = node._saved_reduction  # noqa: SLF001 - torch's own
-    if reduction != _NONE:
-        either = reduction != _MEAN and _weighted(node)  # a sum's mean is over weights, or targets
-        return Saved(None if either else count, None, targets)
-    whole = kept.numel() == loss.numel()
-    return Saved(count, kept.reshape(loss.shape), targets) if whole else None
-
-
-def _counted(node: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - a node of autograd's graph
-    """Return which targets a loss's node counts, and the sum of their weights, 1 as a rule."""
-    target = node._saved_target  # noqa: SLF001 - torch's own name
-    if node.name() not in _NLL:
-        return torch.ones_like(target, dtype=torch.bool), torch.tensor(float(target.numel()))
-    kept = target != node._saved_ignore_index  # noqa: SLF001 - torch's own
-    classes = node._saved_weight  # noqa: SLF001 - torch's own
-    return kept, kept.sum() if classes is None else classes[target[kept]].sum()
-
-
-def _weighted(node: Any) -> bool:  # noqa: ANN401 - a node of autograd's graph
-    """Tell whether a loss has class weights."""
-    return getattr(node, "_saved_weight", None) is not None
-
-
 def _reason(graph: Graph, roots: Sequence[Any]) -> str:
     top = [root.grad_fn.name() for root in roots if getattr(root, "grad_fn", None) is not None]
     reached = "is unknown"
@@ -345,22 +288,6 @@ def _reason(graph: Graph, roots: Sequence[Any]) -> str:
     elif graph.bent:
         reached = f"makes more of its loss than a multiple, by {graph.bent}"
     return f"a pass from {', '.join(top) or 'no node'} {reached}"
-
-
-def _doubt(node: Any) -> str:  # noqa: ANN401 - a node of autograd's graph
-    """Return what a loss's node leaves open: how many targets there are, or what each weighs."""
-    reduction = node._saved_reduction  # noqa: SLF001 - torch's own
-    if node.name() in _NLL:
-        return "inside" if reduction == _NONE else ""
-    inputs = [_below_shapes(below) for below, _ in node.next_functions]
-    masked = any(each is not None and each.name() in _MASKS for each in inputs)
-    return "targets" if reduction != _MEAN or _weighted(node) or masked else ""
-
-
-def _below_shapes(node: Any) -> Any:  # noqa: ANN401 - a node of autograd's graph
-    while node is not None and node.name() in _SHAPES:
-        node = node.next_functions[0][0]
-    return node
 
 
 def _mean_of(output: Output) -> tuple[float, float] | None:
