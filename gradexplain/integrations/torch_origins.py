@@ -7,9 +7,10 @@ those that the model has labeled itself. Without a tap, nothing else may tell th
 import contextlib
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import torch
 
@@ -34,13 +35,16 @@ def lines() -> Lines:
     """Return the calls that lead here, but for those of packages."""
     if _compiling():
         return ()
-    found: list[tuple[object, int]] = []
-    frame = sys._getframe(1)  # noqa: SLF001 - inspect reads the source, too, which takes long
+    ours = (call for call in calls() if not _of_others(call.f_code.co_filename))
+    return tuple((call.f_code, call.f_lasti) for call in ours)
+
+
+def calls() -> Iterator[FrameType]:
+    """Yield the calls that lead here, from the inside out."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect reads the source, too: slow
     while frame is not None:
-        if not _of_others(frame.f_code.co_filename):
-            found.append((frame.f_code, frame.f_lasti))
-        frame = frame.f_back  # type: ignore[assignment]
-    return tuple(found)
+        yield frame
+        frame = frame.f_back
 
 
 @functools.cache

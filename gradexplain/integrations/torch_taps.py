@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradexplain.integrations.torch_origins import calls
 from gradexplain.integrations.torch_passes import Pass, Passes
 
 _SCALINGS = {"MulBackward0", "DivBackward0"}
@@ -126,13 +127,9 @@ def _tried_out() -> bool:
     """
     if _PIPELINES not in sys.modules:
         return False
-    frame = sys._getframe(1).f_back  # noqa: SLF001 - nothing public says it
-    while frame is not None:
-        name = str(frame.f_globals.get("__name__"))
-        if name.startswith(_PIPELINES):
-            return name == f"{_PIPELINES}.stage"
-        frame = frame.f_back
-    return False
+    modules = (str(call.f_globals.get("__name__")) for call in calls())
+    innermost = next((name for name in modules if name.startswith(_PIPELINES)), None)
+    return innermost == f"{_PIPELINES}.stage"
 
 
 def untapped(roots: Sequence[Any], weights: dict[int, str]) -> str | None:
