@@ -149,22 +149,25 @@ def _misses(museum: Museum) -> str:
     told, lines = museum.told, []
     missed = {tool: {b["name"]: b for b in museum.bugs if _missed(b, tool)} for tool in OURS}
     both = [name for name in missed[OURS[0]] if name in missed[OURS[1]]]
+
+    def why(tool: str, bug: Row) -> str:
+        return str(told["missed"][tool].get(bug["name"], bug["before"][tool].get("says", "")))
+
     for name in both:
         bug = missed[OURS[0]][name]
-        why = told["missed"][OURS[1]].get(name, bug["before"][OURS[1]].get("says", ""))
-        lines.append(f"- **Both miss** {_linked(bug)}. {why}")
+        lines.append(f"- **Both miss** {_linked(bug)}. {why(OURS[1], bug)}")
     for tool, other in (OURS, OURS[::-1]):
         reasons: dict[str, list[Row]] = {}
         for name, bug in missed[tool].items():
             if name not in both:
-                why = told["missed"][tool].get(name, bug["before"][tool].get("says", ""))
-                reasons.setdefault(why, []).append(bug)
-        for why, alike in reasons.items():
+                reasons.setdefault(why(tool, bug), []).append(bug)
+        for reason, alike in reasons.items():
             named = _listed([_linked(bug) for bug in alike])
-            lines.append(f"- **The {tool} misses** {named}, which the {other} names. {why}")
+            lines.append(f"- **The {tool} misses** {named}, which the {other} names. {reason}")
         for name, said in _alarms(museum, tool):
-            why = told["alarms"][tool].get(name, said)
-            lines.append(f"- **The {tool} suspects** a right loop, “{_right(name)}”. {why}")
+            reason = told["alarms"][tool].get(name, said)
+            right = name.removeprefix("right: ")
+            lines.append(f"- **The {tool} suspects** a right loop, “{right}”. {reason}")
     return "\n".join(lines) or "Neither misses one, and neither suspects a right loop."
 
 
@@ -196,10 +199,6 @@ def _alarms(museum: Museum, tool: str) -> Iterator[tuple[str, str]]:
             yield name, row[tool].get("says", "")
 
 
-def _right(name: str) -> str:
-    return name.removeprefix("right: ")
-
-
 def _linked(bug: Row) -> str:
     return f"[{bug['project'].partition('/')[2]}](#{anchor(bug['name'])})"
 
@@ -215,7 +214,8 @@ def _gallery(museum: Museum) -> str:
     told = museum.told["bugs"]
     entries = [line for bug in museum.bugs for line in _entry(bug, told[bug["name"]], museum.name)]
     kinds = {bug["kind"]: _title(bug["kind"]) for bug in museum.bugs}
-    states = {state: state for bug in museum.bugs if (state := standing(bug, told[bug["name"]]))}
+    standings = [standing(bug, told[bug["name"]]) for bug in museum.bugs]
+    states = dict(zip(standings, standings, strict=True))
     script = '<script type="module" src="../../assets/museum.js" fetchpriority="low"></script>'
     return "\n".join(
         [*_sieve(kinds, states), '<div class="gx-bugs">', *entries, "</div>", "", script]
