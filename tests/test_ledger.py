@@ -445,7 +445,7 @@ def test_a_wide_table_keeps_to_its_columns_and_to_80_characters() -> None:
     assert len(ends) == 4
 
 
-# What is handed in and out
+# What goes in and comes out
 
 
 @given(problems(dtypes=(np.float32,)))
