@@ -21,12 +21,15 @@ export NO_MKDOCS_2_WARNING := 1
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
 
+# A lock names all that is needed, and Python compiles what is imported when it is.
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes
+
 # What is locked is installed afresh when the lock changes, the project itself when its settings do.
 $(LOCKED): requirements.lock
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "gradexplain needs Python 3.11 or newer with venv: install it (Debian: apt install python3 python3-venv), or name it: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) $(INSTALL) -r requirements.lock
 	@touch $(LOCKED)
 
 UPGRADE := --upgrade
@@ -38,7 +41,7 @@ $(READY): pyproject.toml $(LOCKED)
 
 $(VENV)-quick/locked: requirements-quick.lock
 	$(PYTHON) -m venv --clear $(VENV)-quick
-	$(VENV)-quick/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(VENV)-quick/$(notdir $(BIN))/python $(INSTALL) -r $<
 	@touch $@
 
 $(VENV)-quick/ready: pyproject.toml $(VENV)-quick/locked
@@ -127,7 +130,7 @@ FIELD := $(VENV)-field-2024/ready $(VENV)-field-now/ready
 
 $(VENV)-field-%/ready: tests/field/requirements-%.txt
 	$(PYTHON) -m venv --clear $(VENV)-field-$*
-	$(VENV)-field-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(VENV)-field-$*/bin/python $(INSTALL) -r $<
 	@touch $@
 
 field: $(FIELD) ## audit real frameworks; write docs/practice/field-report.json
@@ -149,7 +152,7 @@ OVERLAYS := $(patsubst tests/museum/overlays/%.txt,.museum/%/ready,$(wildcard te
 
 .museum/%/ready: tests/museum/overlays/%.txt $(VENV)-field-now/ready
 	rm -rf $(@D)
-	$(VENV)-field-now/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(@D) -r $<
+	$(VENV)-field-now/bin/python $(INSTALL) --target $(@D) -r $<
 	@touch $@
 
 museum: $(FIELD) $(OVERLAYS) ## run every reported bug, and every tool on it; write docs/practice/museum.json
@@ -171,7 +174,7 @@ BENCH := $(VENV)-bench-jax/ready $(VENV)-bench-torch/ready
 
 $(VENV)-bench-%/ready: bench/requirements-%.txt
 	$(PYTHON) -m venv --clear $(VENV)-bench-$*
-	$(VENV)-bench-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(VENV)-bench-$*/bin/python $(INSTALL) -r $<
 	@touch $@
 
 bench: $(READY) $(BENCH) ## time everything against its peers, on an idle Linux machine; write bench/speed.json
