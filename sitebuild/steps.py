@@ -45,6 +45,7 @@ def _with(trace: str, where: str = "") -> Callable[[str, str], bool]:
     return lambda html, address: re.match(where, address) is None or trace in html
 
 
+_BUGS = 'class="gx-bugs"'
 _BLANK = "&lt;BLANKLINE&gt;"
 _UNSEARCHED = re.compile(r'<(details|div) ((?:id="[^"]*" )?class="(?:coq|[^"]*\bhighlight)")')
 
@@ -117,6 +118,15 @@ HTML = {
         "Previews and machines learn what the page is.",
         sharing.told,
         _with('property="og:image"', f"(?!{re.escape(LOST)})"),
+    ),
+    "room": Step(
+        "The museum's rows need more room than prose; found by a style, they would slow each page.",
+        lambda html, *_: (
+            html.replace('"md-content__inner', '"gx-wide md-content__inner', 1)
+            if _BUGS in html
+            else html
+        ),
+        lambda html, _: (_BUGS in html) == ('"gx-wide ' in html),
     ),
     "scripts": Step(
         "A page loads the scripts of the figures that are on it, and no others.",

@@ -17,3 +17,9 @@ Object.defineProperty(box, "value", {
   get: () => own.get.call(box).replace(/:|(?<!\S)[+-](?=\S)/g, " "),
   set: (value) => own.set.call(box, value),
 });
+
+/* A figure alone fills the window (#show-chord); what is behind it can neither be seen nor reached. */
+
+const alone = () =>
+  document.body.classList.toggle("gx-alone", document.querySelector(".gx-figure > :target") !== null);
+for (const when of ["load", "hashchange"]) addEventListener(when, alone); // no sooner is it a target
