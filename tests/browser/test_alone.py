@@ -12,17 +12,16 @@ from browser.moves import Moved, read
 
 Blank = Callable[..., Page]
 TEACH = (ROOT / "docs" / "teach.md").read_text(encoding="utf-8")
-LINKS = re.findall(r"\]\(\S+\.md\?([\w-]+)=(\S+)#show-([\w-]+)\)", TEACH)
-each_link = pytest.mark.parametrize(("name", "state", "shown"), LINKS)
-STATES = {name: state for name, state, _ in LINKS}
-each_figure = pytest.mark.parametrize(("name", "state"), STATES.items())
+LINKS = re.findall(r"\]\((\S+)\.md\?([\w-]+)=(\S+)#show-([\w-]+)\)", TEACH)
+each_link = pytest.mark.parametrize(("name", "state"), [link[1:3] for link in LINKS])
+STATES = {name: ("" if where == "index" else f"{where}/", state) for where, name, state, _ in LINKS}
+each_figure = pytest.mark.parametrize("name", STATES)
 
 
-def opened(page: Page, home: str, query: str) -> None:
-    """Follow a link of the teaching page."""
-    page.goto(f"{home}teach/")
-    page.locator(f"article a[href*='?{query}#']").click()
-    page.wait_for_url(f"**?{query}#show-*", wait_until="load")
+def opened(page: Page, home: str, name: str, state: str = "") -> None:
+    """Open a figure alone, at the address of a link of the teaching page."""
+    where, shown = STATES[name]
+    page.goto(f"{home}{where}?{name}={state or shown}#show-{name}")
 
 
 def share_of_the_window(page: Page) -> float:
@@ -35,28 +34,34 @@ def share_of_the_window(page: Page) -> float:
 
 def test_the_teaching_page_links_to_all_ten() -> None:
     assert len(LINKS) > len(STATES) == 10
-    assert all(name == shown for name, _, shown in LINKS)
+    assert all(name == shown for _, name, _, shown in LINKS)
+
+
+def test_a_click_opens_the_figure(blank: Blank, home: str) -> None:
+    page = blank()
+    page.goto(f"{home}teach/")
+    page.locator("article a[href*='#show-chord']").first.click()
+    page.wait_for_url("**?chord=*#show-chord", wait_until="load")
+    assert share_of_the_window(page) > 0.6
 
 
 @each_link
 def test_a_link_opens_the_figure_in_the_state_it_names(
-    blank: Blank, home: str, name: str, state: str, shown: str
+    blank: Blank, home: str, name: str, state: str
 ) -> None:
     page = blank(width=1280)
     watch = Watch(page, home)
-    opened(page, home, f"{name}={state}")
-    assert Moved(page, shown).state == read(state.split(","))
+    opened(page, home, name, state)
+    assert Moved(page, name).state == read(state.split(","))
     assert share_of_the_window(page) > 0.6  # the loop leaves room for its choices
     assert figure_texts(page) == []
     assert watch.faults == []
 
 
 @each_figure
-def test_it_stays_alone_while_it_is_moved_and_closes(
-    blank: Blank, home: str, name: str, state: str
-) -> None:
+def test_it_stays_alone_while_it_is_moved_and_closes(blank: Blank, home: str, name: str) -> None:
     page = blank()
-    opened(page, home, f"{name}={state}")
+    opened(page, home, name)
     figure = Moved(page, name)
     before = figure.state
     figure.press(0, "ArrowRight")
@@ -75,7 +80,7 @@ def test_it_stays_alone_while_it_is_moved_and_closes(
 
 def test_all_else_is_out_of_sight_and_reach(blank: Blank, home: str) -> None:
     page = blank()
-    opened(page, home, "chord=0,1,sigmoid")
+    opened(page, home, "chord")
     assert not page.locator("h1").is_visible()
     reached = set()
     for _ in range(20):
