@@ -590,7 +590,7 @@ def test_what_to_do_and_to_ask_is_said_in_the_words_of_taps() -> None:
     assert rescaled.questions[0].startswith("Do you clip with code of your own?")
     (seen,) = World().seen()
     assert judged([step_of(seen, cut=("head",))]).to_do.startswith("Clip by norm")
-    assert judged([seen]).to_do == "Nothing."
+    assert judged([seen]).to_do.startswith("Nothing. Other steps")
     assert judged(World().seen([1 / 3] * 3)).to_do.startswith("Add up summed losses")
 
 

@@ -286,4 +286,4 @@ def test_sums_with_class_weights_are_over_them_or_over_the_targets(
     step = Stepped("SGD", (0, 1, 2), ("weight",), None)
     report = judged([Seen(taps, (step,), {})])
     assert report.verdict.value == verdict
-    assert any("judged by their number" in note for note in report.notes) is by_number
+    assert any("the number of targets fits" in note for note in report.notes) is by_number

@@ -3,7 +3,7 @@
 from gradexplain.audit.judge.case import Verdict
 
 TO_DO = {
-    Verdict.EXACT: "Nothing.",
+    Verdict.EXACT: "Nothing. Other steps, such as the last of an epoch, may differ.",
     Verdict.RESCALED: "Divide once, in one place; or pass expect_factor if the factor is meant.",
     Verdict.MEAN_OF_MEANS: "Add up summed losses, and divide them by the count of the whole batch.",
     Verdict.MEAN_OF_GROUP_MEANS: "Add up the counts over all groups, and divide by that total. "
@@ -146,6 +146,7 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
 
 #: What to do, and to look for, where reported losses were audited.
 LOSS_TO_DO = {
+    Verdict.EXACT: "Nothing.",
     Verdict.RESCALED: "Divide the summed losses once, by the count of all targets.",
     Verdict.MEAN_OF_MEANS: "Add up summed losses and counts over all parts, then divide.",
     Verdict.MEAN_OF_GROUP_MEANS: "Add up summed losses and counts over all groups, then divide.",

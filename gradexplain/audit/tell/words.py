@@ -170,7 +170,8 @@ SENTENCES: dict[str, str] = {
     "the whole batch's, in a pass through one part of it: then tap it with weight={weight}. Or "
     "each is a micro-batch's own mean: then watch(..., expect='part').",
     "by number": "A sum of losses with class weights may be meant to be divided by the number of "
-    "targets, or by the sum of their weights. It is judged by their number.",
+    "targets, or by the sum of their weights. Here the number of targets fits, so the step was "
+    "judged by it.",
     "beside the mask": "In {parts}, targets that don't count carry a weight.",
     "no targets": "No micro-batch has a target, so there is no mean to judge.",
     "nothing to average": "Micro-batch {batch} has no targets, and its mean is 0/0. Skip it, or "
