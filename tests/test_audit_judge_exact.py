@@ -234,8 +234,8 @@ def test_a_crowd_of_parts_is_reported_with_what_it_still_shows() -> None:
     parts = [{"w": part["w"].ravel()[:13]} for part in PARTS]
     report = audit_accumulation(weighted(RIGHT, parts), parts, counts=COUNTS)
     assert report.claim == (
-        "The parts span 4 directions of 13 numbers that are not zero. With fewer than 10 numbers "
-        "to spare, almost any gradient is some weighted sum of them."
+        "The parts span 4 directions, and hold 13 numbers that are not zero. With fewer than 10 "
+        "numbers to spare, almost any gradient is a weighted sum of the parts."
     )
     assert report.to_do == "Audit with fewer parts than parameters, or with more parameters."
     assert report.notes == (
@@ -252,7 +252,7 @@ def test_a_crowd_of_parts_agrees_as_a_whole_though_a_small_weight_is_off_by_itse
     for off, notes in [(4.5 * U, 1), (6.5 * U, 0)]:
         A = weighted(counts / 100 + [0, off, 0, 0], parts)
         report = audit_accumulation(A, parts, counts=counts, arithmetic="tfloat32")
-        assert report.claim.startswith("The parts span 4 directions of 8 numbers")
+        assert report.claim.startswith("The parts span 4 directions, and hold 8 numbers")
         assert len(report.notes) == notes
 
 
@@ -282,4 +282,6 @@ def test_equal_counts_show_no_more() -> None:
 def test_only_numbers_that_are_not_zero_are_counted() -> None:
     parts = [{"w": np.append(part["w"].ravel()[:12], np.zeros(5))} for part in PARTS]
     report = audit_accumulation(weighted(RIGHT, parts), parts, counts=COUNTS)
-    assert report.claim.startswith("The parts span 4 directions of 12 numbers that are not zero.")
+    assert report.claim.startswith(
+        "The parts span 4 directions, and hold 12 numbers that are not zero."
+    )

@@ -138,7 +138,7 @@ def test_half_precision_on_the_way_is_noted() -> None:
     report = judged(on_two([n / N for n in COUNTS], noise=5e-4))
     assert report.ok is True
     assert judged(World(noise=5e-4).seen()).verdict.value == "unexplained"
-    assert "about as much as sending it in half precision changes" in text(report)
+    assert "about as much as sending the gradient in half precision would change" in text(report)
 
 
 def test_a_clip_is_divided_out() -> None:
@@ -174,7 +174,7 @@ def test_a_clip_by_value_spoils_the_direction() -> None:
 def test_a_gradient_that_is_not_finite_is_said(bad: float) -> None:
     world = World()
     world.handed[0, 0] = bad
-    assert judged(world.seen()).claim == "The optimizer was handed a gradient that is not finite."
+    assert judged(world.seen()).claim == "The optimizer got a gradient that is not finite."
 
 
 def test_a_pass_without_a_tap_leaves_it_open() -> None:

@@ -43,7 +43,7 @@ def test_replicas_count_once() -> None:
     assert report.ok is True
     assert report.weights == pytest.approx([n / N for n in COUNTS])
     assert report.head == "3 tapped losses"
-    assert "Every 2 ranks hold one model together, as you say. All 2 have the same" in text(report)
+    assert "Every 2 ranks hold one model together, as you said. All 2 have the same" in text(report)
     assert judged(copies(World().seen([1 / 3] * 3)[0])).verdict.value == "mean-of-means"
 
 
@@ -87,7 +87,7 @@ def test_of_a_pipeline_the_losses_of_the_last_stage_count() -> None:
     first, last = copies(World().seen()[0])
     report = judged([without_losses(first, "a."), last])
     assert report.ok is True
-    assert "Of them 1 have losses, which count once." in text(report)
+    assert "Losses come from 1 of them, and count once." in text(report)
     (one,) = as_workers([without_losses(first, "a."), last])
     assert one.steps[0].names == tuple("a." + name for name in NAMES) + NAMES
     assert (one.untapped, one.not_read) == ({}, ())
@@ -201,8 +201,9 @@ def test_the_same_data_on_two_workers_is_said() -> None:
 
 def test_losses_that_nothing_added_up_are_said() -> None:
     seen = replace(World().seen()[0], returned=1)
-    assert "whose gradients nothing added up, as where a pipeline tries its shapes out: 1." in text(
-        judged([seen])
+    assert (
+        "because their gradients were added to nothing, as when a pipeline tries out its shapes: 1."
+        in text(judged([seen]))
     )
     assert "nothing added up" not in text(judged(World().seen()))
 

@@ -284,9 +284,9 @@ def _reason(graph: Graph, roots: Sequence[Any]) -> str:
     top = [root.grad_fn.name() for root in roots if getattr(root, "grad_fn", None) is not None]
     reached = "is unknown"
     if graph.parameter:
-        reached = f"reaches {graph.parameter} without a loss it knows"
+        reached = f"reaches {graph.parameter} without a loss that watch knows"
     elif graph.bent:
-        reached = f"makes more of its loss than a multiple, by {graph.bent}"
+        reached = f"applies {graph.bent} to its loss, so the objective is not linear in it"
     return f"a pass from {', '.join(top) or 'no node'} {reached}"
 
 

@@ -327,7 +327,7 @@ def test_a_loss_that_is_differentiated_and_never_added_is_left_out(watched: Any)
     whole_step(step, model, optimizer)
     report = step.report()
     assert report.ok is True
-    assert "whose gradients nothing added up, as where" in " ".join(str(report).split())
+    assert "because their gradients were added to nothing, as when" in " ".join(str(report).split())
 
 
 def test_evaluation_inside_the_window_is_left_alone(watched: Any) -> None:
@@ -451,7 +451,10 @@ def test_a_clip_of_ones_own_is_a_factor_until_it_is_declared(model: nn.Module) -
     model.zero_grad()
     report = clipped(model, by_hand(model), clipped=True)
     assert report.ok is True
-    assert "The gradient was clipped, × 0.14; the averaging is judged without that." in report.notes
+    assert (
+        "The gradient was clipped, × 0.14; the averaging is judged without the clip."
+        in report.notes
+    )
 
 
 def scaled(model: nn.Module, *clips: Callable[[], object], **options: Any) -> Report:
@@ -513,7 +516,10 @@ def test_a_clip_of_scaled_gradients_is_noted_beside_another_mistake(model: nn.Mo
 def test_a_declared_clip_is_told_from_the_loss_scale(model: nn.Module) -> None:
     report = scaled(model, nothing, by_hand(model), clipped=True)
     assert report.ok is True
-    assert "The gradient was clipped, × 0.14; the averaging is judged without that." in report.notes
+    assert (
+        "The gradient was clipped, × 0.14; the averaging is judged without the clip."
+        in report.notes
+    )
 
 
 def test_without_its_path_a_gradients_fate_is_unknown_and_said_to_be(model: nn.Module) -> None:

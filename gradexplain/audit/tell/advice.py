@@ -69,7 +69,7 @@ TAPPED_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
         "Does a NaN or overflow check skip parts? Then the dropped parts vary.",
     ),
     Verdict.REWEIGHTED: (
-        "Are gradients clipped, or changed, after each backward pass? Clip once, before the step.",
+        "Is .grad clipped after each backward? That clips the sum so far: clip once, at the end.",
         "Does the loss have class weights? Then the counts are sums of weights.",
         "Are labels counted before they are shifted, or padding counted as targets?",
     ),
@@ -133,7 +133,7 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
         "Is there weight decay? Pass the parameters: extra={'theta': parameters}.",
         "Momentum, or gradients not zeroed? Pass the step before: extra={'previous': gradient}.",
         "Is there dropout or noise? Compute a part twice and pass it as `again`.",
-        "Are gradients clipped number by number, or compressed? Read A before that.",
+        "Are gradients clipped by value, or compressed? Read A before that.",
         "Is A a difference of parameters? Pass Update(before, after, learning_rate).",
     ),
     Verdict.PARTS_ARE_SUMS: (),

@@ -86,8 +86,9 @@ SENTENCES: dict[str, str] = {
     "it may be one in {types}. " + _SETTLE,
     "is full": "A is the full gradient.",
     "multiple of full": "A is {factor} times the full gradient.",
-    "too few numbers": "The parts span {rank} directions of {spread} numbers that are not zero. "
-    "With fewer than 10 numbers to spare, almost any gradient is some weighted sum of them.",
+    "too few numbers": "The parts span {rank} directions, and hold {spread} numbers that are not "
+    "zero. With fewer than 10 numbers to spare, almost any gradient is a weighted sum of the "
+    "parts.",
     "exact or other": "A is the mean gradient, but on this batch a mistake would look the same.",
     "sums": "Every part weighs 1/n = 1/{n}. If the parts are gradients of sums, A is right: pass "
     'reduction="sum". If they are gradients of means, A is their sum over n.',
@@ -174,15 +175,15 @@ SENTENCES: dict[str, str] = {
     "judged by it.",
     "beside the mask": "In {parts}, targets that don't count carry a weight.",
     "no targets": "No micro-batch has a target, so there is no mean to judge.",
-    "nothing to average": "Micro-batch {batch} has no targets, and its mean is 0/0. Skip it, or "
-    "divide a sum by the step's count.",
+    "nothing to average": "Micro-batch {batch} has no targets, and its mean is 0/0. Divide its "
+    "sum by the step's count instead.",
     "loss not finite": "The loss of micro-batch {batch} is not finite.",
-    "gradient not finite": "The optimizer was handed a gradient that is not finite.",
+    "gradient not finite": "The optimizer got a gradient that is not finite.",
     "cut": "Gradients were clipped by value, which changes the direction of their sum: {more} "
     "parameters, first {names}.",
     "left over": "The gradients still held those of the step before, × {factor}: zero them once a "
     "step, before the first backward pass.",
-    "way lost": "{share} of the gradient handed to the optimizer differs from what the backward "
+    "way lost": "{share} of the gradient that the optimizer got differs from what the backward "
     "passes added.",
     "untapped pass": "Backward pass {one} changed what the optimizer got, through {name}, but no "
     "loss in it was tapped, so its weight was not read.",
@@ -190,10 +191,10 @@ SENTENCES: dict[str, str] = {
     "untapped path": "A term of the objective reaches {name} without passing a tap, so its "
     "weight was not read. Tap it as its own term.",
     "workers differ in": "Parameters whose gradients differ: {differ}, first {first}.",
-    "uneven way": "The gradients of some parameters reached the optimizer with other factors.",
-    "clipped": "The gradient was clipped, × {factor}; the averaging is judged without that.",
+    "uneven way": "The gradients of some parameters reached the optimizer with different factors.",
+    "clipped": "The gradient was clipped, × {factor}; the averaging is judged without the clip.",
     "clipped by groups": "The gradients were clipped by groups, by as much as × {factor}; the "
-    "averaging is judged without that.",
+    "averaging is judged without the clips.",
     "clipped scaled": "The gradient was clipped while still scaled by {scale}: the bound held for "
     "{scale} times the gradient.",
     "clipped scaled, bound too": "The gradient was clipped while still scaled by {scale}: is the "
@@ -204,10 +205,10 @@ SENTENCES: dict[str, str] = {
     "empty": "Micro-batches without targets, left out: {batches}.",
     "rounding hides": "Rounding in the gradients' own type would hide a factor of one backward "
     "pass that is off by {share}.",
-    "only returned": "Tapped losses, left out, whose gradients nothing added up, as where a "
-    "pipeline tries its shapes out: {losses}.",
+    "only returned": "Tapped losses that were left out, because their gradients were added to "
+    "nothing, as when a pipeline tries out its shapes: {losses}.",
     "coarse way": "Up to {share} of a gradient changed before the optimizer got it: about as "
-    "much as sending it in half precision changes.",
+    "much as sending the gradient in half precision would change.",
     "coupled": "{name} normalizes a micro-batch by its own statistics, which no tap sees: compare "
     "with the whole batch's gradient, audit_accumulation(..., full=...).",
     # what reported losses are
@@ -224,10 +225,10 @@ SENTENCES: dict[str, str] = {
     "expected factor": "A was divided by the factor it is meant to have, {factor}.",
     "shards": "Each of {workers} workers holds a shard of the gradient; the shards were put "
     "together.",
-    "replicas": "Every {ranks} ranks hold one model together, as you say. All {losses} have the "
+    "replicas": "Every {ranks} ranks hold one model together, as you said. All {losses} have the "
     "same losses, which count once.",
-    "stages": "Every {ranks} ranks hold one model together, as you say. Of them {losses} have "
-    "losses, which count once.",
+    "stages": "Every {ranks} ranks hold one model together, as you said. Losses come "
+    "from {losses} of them, and count once.",
     "same data": "The losses of workers {one} and {other} are equal to the last digit. If these "
     "ranks hold one model together, count their targets once: watch(..., replicas=...). If not, "
     "they train on the same micro-batches.",
