@@ -25,6 +25,7 @@ PLANTED = {
     "lost": ("404.html", "<h1>There is no such page</h1>", "<h1>404 - Not found</h1>"),
     "progress": ("learn/line/index.html", 'class="gx-progress"', 'class="other"'),
     "sharing": ("teach/index.html", 'property="og:image"', 'property="og:video"'),
+    "room": ("practice/museum/index.html", '"gx-wide ', '"'),
     "scripts": ("index.html", "assets/figures/figure.js", "assets/figures/other.js"),
     "sheet": ("index.html", "</head>", '<link rel="stylesheet" href="x.css"></head>'),
     "dialog": ("index.html", 'role="dialog" aria-label="Search"', 'role="dialog"'),
