@@ -198,6 +198,7 @@ class Step:
 
     def _end(self, one: Pass) -> None:
         self.readers.end(one)
+        self._path.settle()
 
     def _own(self) -> Seen:
         return replace(self._seen(), replicas=self._peers, apart=self.apart)

@@ -8,15 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradexplain.integrations.torch_sketch import Sketch
+
 Roots = Sequence[Any]  # the tensors that a backward pass starts from
 
 
 @dataclass(eq=False)
 class Pass:
-    """One backward pass: what it added to each parameter, as sketches or, unsketched, None."""
+    """One backward pass, and the parameters that it added to."""
 
     task: int | None = None  # torch's own number of a pass that nobody announced
-    added: dict[str, Tensor | None] = field(default_factory=dict)
+    added: dict[str, list[Sketch]] = field(default_factory=dict)  # empty where none is made
     clipped: Tensor | None = None  # the factor of clips of all gradients, before the next pass
     origin: Any = None  # where a reader found it to come from
     untapped: str | None = None  # a way from its roots to a parameter that passes no tap

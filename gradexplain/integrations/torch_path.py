@@ -15,7 +15,7 @@ from torch.optim.optimizer import (
 
 from gradexplain.integrations.torch_clips import Bound
 from gradexplain.integrations.torch_passes import Pass, Passes
-from gradexplain.integrations.torch_sketch import Sketcher
+from gradexplain.integrations.torch_sketch import Sketch, Sketcher
 
 if TYPE_CHECKING:
     from gradexplain.integrations.torch_sharded import Shards
@@ -27,7 +27,7 @@ class Clip:
 
     factor: Tensor  # of this clip and of those since the last backward pass
     bound: Bound
-    left: Tensor | None  # the sketch of what it left
+    left: Sketch | None  # of the gradient that it left
 
 
 @dataclass(eq=False)
@@ -37,10 +37,11 @@ class Handed:
     optimizer: str
     names: tuple[str, ...]  # the watched parameters it holds
     passes: tuple[Pass, ...]  # those that ran before its step
-    sketches: dict[str, Tensor] = field(default_factory=dict)  # without a name: it had no gradient
+    sketches: dict[str, Sketch] = field(default_factory=dict)  # without a name: it had no gradient
     clips: dict[str, Clip] = field(default_factory=dict)  # by parameter
     cut: frozenset[str] = frozenset()  # parameters whose gradients were clipped by value
     scale: float = 1.0  # by which a scaler divided the gradients, or tells the optimizer to
+    scaled: bool = False  # whether the optimizer itself divides by it, after it was handed them
 
 
 class Path:
@@ -66,7 +67,7 @@ class Path:
         self.sketching = not self.obstacle
         self._optimizers, self._passes = list(optimizers), passes
         self._sketch = Sketcher()
-        self._arrived: dict[str, tuple[Pass, Tensor | None]] = {}
+        self._arrived: dict[str, tuple[Pass, Sketch | None]] = {}
         self._clips: dict[str, Clip] = {}
         self._cut: set[str] = set()
         self._scales: dict[int, float] = {}
@@ -113,16 +114,18 @@ class Path:
             if bound is None:
                 self._cut.add(name)
             else:
-                before, left = (
-                    self._clips.get(name),
-                    self._sketched(name, self.parameters[name].grad),
-                )
+                before = self._clips.get(name)
+                left = self._sketched(name, self.parameters[name].grad)
                 so_far = factor if before is None else before.factor * factor
                 self._clips[name] = Clip(so_far, bound, left)
         held = [name for name, weight in self.parameters.items() if weight.grad is not None]
         if bound is not None and self.passes and set(held) <= set(self._known(weights)):
             last = self.passes[-1]
             last.clipped = factor if last.clipped is None else last.clipped * factor
+
+    def settle(self) -> None:
+        """Take no more room than needed between backward passes."""
+        self._sketch.settle()
 
     def unscaled(self, optimizer: Any, scale: float) -> None:  # noqa: ANN401 - any optimizer
         """Note that a scaler divided an optimizer's gradients."""
@@ -143,8 +146,9 @@ class Path:
         if name not in self._arrived or name in self._closed:
             return
         one, sketch = self._arrived.pop(name)
-        before = one.added.get(name)
-        one.added[name] = sketch if before is None or sketch is None else before + sketch
+        sketches = one.added.setdefault(name, [])
+        if sketch is not None:
+            sketches.append(sketch)
         self._clips.pop(name, None)
         self._cut.discard(name)
 
@@ -217,12 +221,13 @@ class Path:
             clips={name: self._clips[name] for name in names if name in self._clips},
             cut=frozenset(self._cut.intersection(names)),
             scale=self._scales.get(id(optimizer), 1.0) if scale is None else float(scale),
+            scaled=scale is not None,
         )
         for name in names:
             weight = self.parameters[name]
             sketch = self._sketched(name, weight.grad if gradient is None else gradient(weight))
             if sketch is not None:
-                handed.sketches[name] = sketch if scale is None else sketch / scale
+                handed.sketches[name] = sketch
         self.handed.append(handed)
         return handed
 
@@ -240,11 +245,10 @@ class Path:
     def _known(self, weights: Sequence[Tensor]) -> list[str]:
         return [self.names[id(weight)] for weight in weights if id(weight) in self.names]
 
-    def _sketched(self, name: str, gradient: Tensor | None) -> Tensor | None:
+    def _sketched(self, name: str, gradient: Tensor | None) -> Sketch | None:
         if not self.sketching or gradient is None:
             return None
-        unit = torch.finfo(gradient.dtype).eps / 2
-        self.units[name] = max(unit, self.units.get(name, 0.0))
+        self.units[name] = max(_unit(gradient.dtype), self.units.get(name, 0.0))
         return self._sketch(gradient if self.shards is None else self.shards.part(name, gradient))
 
     @contextlib.contextmanager
@@ -264,6 +268,11 @@ class Path:
             yield
         finally:
             del optimizer.step
+
+
+@functools.cache
+def _unit(kind: torch.dtype) -> float:
+    return torch.finfo(kind).eps / 2
 
 
 def _held(optimizer: Any) -> set[int]:  # noqa: ANN401 - any optimizer

@@ -10,8 +10,10 @@ from gradexplain.audit.tap.path import Sketches
 from gradexplain.audit.tap.seen import Array, Seen, Stepped, Tapped
 from gradexplain.integrations.torch_passes import Pass
 from gradexplain.integrations.torch_path import Handed, Path
-from gradexplain.integrations.torch_sketch import LENGTH
+from gradexplain.integrations.torch_sketch import LENGTH, Sketch
 from gradexplain.integrations.torch_taps import Tap
+
+_SAME = 1e-6  # of a gradient's norm: sketches may be made in another order
 
 
 def seen_by(
@@ -78,9 +80,12 @@ def _inside(one: Handed, other: Handed) -> bool:
     """Tell whether an optimizer got only what another one had already got."""
     if one.passes != other.passes or not set(one.names) <= set(other.names):
         return False
-    return one.sketches.keys() <= other.sketches.keys() and all(
-        torch.equal(sketch, other.sketches[name]) for name, sketch in one.sketches.items()
+    if not one.sketches.keys() <= other.sketches.keys():
+        return False
+    (mine, norms), (its, _) = (
+        _table([each.sketches[name] for name in one.sketches]) for each in (one, other)
     )
+    return bool((np.abs(mine - its) <= _SAME * norms[:, None]).all())
 
 
 def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
@@ -123,17 +128,20 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
     clips = [handed.clips.get(name) for name in names]
     sketches = left = None
     if path.sketching:
-        added, added_norms = _table([one.added.get(name) for one in passes for name in names])
+        added, added_norms = _table([one.added.get(name, ()) for one in passes for name in names])
         held, held_norms = _table([path.held.get(name) for name in names])
         found, norms = _table([handed.sketches.get(name) for name in names])
         left, _ = _table([clip.left if clip else None for clip in clips])
+        divisor = handed.scale if handed.scaled else 1.0
         sketches = Sketches(
             names=tuple(names),
             added=added.reshape(len(passes), len(names), LENGTH),
             held=held,
-            handed=found,
+            handed=found / divisor,
             unit=max((path.units.get(name, 0.0) for name in names), default=0.0),
-            norms=np.concatenate([added_norms, held_norms, norms]).reshape(-1, len(names)),
+            norms=np.concatenate([added_norms, held_norms, norms / divisor]).reshape(
+                -1, len(names)
+            ),
         )
     return Stepped(
         optimizer=handed.optimizer,
@@ -156,16 +164,20 @@ def _reached(name: str, handed: Handed, passes: Sequence[Pass]) -> bool:
     return name in handed.sketches or any(name in one.added for one in passes)
 
 
-def _table(sketches: Sequence[Tensor | None]) -> tuple[Array, Array]:
-    """Return one row for each sketch, (T, m), and the norms; moved at once from each device."""
-    rows = torch.zeros(len(sketches), LENGTH + 1, dtype=torch.float64)
-    places: dict[tuple[torch.device, torch.dtype], list[int]] = {}
-    for t, sketch in enumerate(sketches):
-        if sketch is not None:
-            places.setdefault((sketch.device, sketch.dtype), []).append(t)
+def _table(entries: Sequence[Sketch | Sequence[Sketch] | None]) -> tuple[Array, Array]:
+    """Return one row for each entry, (T, m), and the norms; several sketches are added up.
+
+    They are moved at once from each device.
+    """
+    rows = torch.zeros(len(entries), LENGTH + 1, dtype=torch.float64)
+    places: dict[tuple[torch.device, torch.dtype], list[tuple[int, Tensor]]] = {}
+    for t, entry in enumerate(entries):
+        for sketch in [entry] if isinstance(entry, Sketch) else entry or ():
+            numbers = sketch.numbers
+            places.setdefault((numbers.device, numbers.dtype), []).append((t, numbers))
     for where in places.values():
-        found = torch.stack([s for t in where if (s := sketches[t]) is not None])
-        rows[where] = found.to("cpu").double()
+        found = torch.stack([numbers for _, numbers in where])
+        rows.index_add_(0, torch.tensor([t for t, _ in where]), found.to("cpu").double())
     return rows[:, :-1].numpy(), rows[:, -1].numpy()
 
 

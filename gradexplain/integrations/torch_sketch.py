@@ -1,62 +1,130 @@
 """Sketches of gradients, short enough to keep one of each tensor for each backward pass.
 
 A gradient is laid out in rows of `LENGTH` numbers, each row gets a random factor, and the rows are
-added up: one matrix-vector product. A large matrix is first added up along its shorter side, as it
-lies in memory. Sketches are linear, so they show what was added up and by which factors, and they
-take no more room for a larger tensor. Rows can cancel, so the gradient's norm goes with its sketch.
+added up. Sketches are linear, so they show what was added up and by which factors, and they take
+no more room for a larger tensor. Rows can cancel, so the gradient's norm goes with its sketch.
+
+The cost is kept low in two ways. A large gradient is read twice while it is at hand, once for its
+norm and once for a matrix-vector product that adds a matrix up along its shorter side. What is left
+is as short as a small gradient, and of both a copy waits: the sketches of all that have one length
+are then made at once, since calls, not numbers, take the time there.
 """
+
+from math import prod
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 LENGTH = 131  # a prime: a layer's width would line up its columns
-_CHUNK = 4096  # rows at a time where the numbers are widened first
-_FEW = 512  # rows
+_SHORT = 4096  # numbers, at most, that wait for each gradient
+_MANY = 2**19  # numbers that wait after a backward pass
+_CHUNK = 4096  # columns at a time where the numbers are widened first
 _SEED = 20261227  # neither rows that are alike nor two opposite ones cancel
+
+
+class Sketch:
+    """The sketch of one gradient, made when its numbers are needed."""
+
+    def __init__(self, sketcher: "Sketcher") -> None:
+        """Wait for the sketcher to make it."""
+        self._sketcher = sketcher
+        self.made: Tensor | None = None
+
+    @property
+    def numbers(self) -> Tensor:
+        """The sketch: `LENGTH` numbers on the gradient's device, and then its norm."""
+        if self.made is None:
+            self._sketcher.make()
+        assert self.made is not None  # noqa: S101 - it was waiting
+        return self.made
 
 
 class Sketcher:
     """Sketches, with one row of factors for all tensors of a device."""
 
     def __init__(self) -> None:
-        """Start without factors; they are drawn as long as the largest tensor needs."""
-        self._factors: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        """Start without factors."""
+        self._factors: dict[tuple[int, torch.device, torch.dtype], Tensor] = {}
+        #: Sketches, and what they are made of: a norm, or None, and that in short or in full.
+        self._waiting: list[tuple[Sketch, Tensor | None, Tensor]] = []
 
-    def __call__(self, gradient: Tensor) -> Tensor:
-        """Return the sketch of a gradient: `LENGTH` numbers on its device, and then its norm."""
+    def __call__(self, gradient: Tensor) -> Sketch:
+        """Return the sketch of a gradient, which may be overwritten from here on."""
         dense = _dense(gradient)
         wide = torch.promote_types(dense.dtype, torch.float32)
-        norm = torch.linalg.vector_norm(dense, dtype=wide)
-        if dense.ndim == 2 and max(dense.shape) > LENGTH:
-            # A linear layer's gradient arrives transposed: to lay it out in rows would copy it.
-            dense = self._summed(dense if dense.shape[1] >= dense.shape[0] else dense.t(), wide)
-        flat = dense.reshape(-1)
-        rows, rest = divmod(flat.numel(), LENGTH)
-        if rest and rows < _FEW:  # a copy of little costs less than a step more
-            flat, rows, rest = pad(flat, (0, LENGTH - rest)), rows + 1, 0
-        found = self._summed((flat[: rows * LENGTH] if rest else flat).view(rows, LENGTH), wide)
-        if rest:
-            found[:rest] += flat[rows * LENGTH :]
-        return torch.cat([found, norm.view(1)])
+        sketch = Sketch(self)
+        if dense.numel() <= _SHORT:
+            self._waiting.append((sketch, None, dense.reshape(-1).to(wide, copy=True)))
+        else:
+            norm = torch.linalg.vector_norm(dense, dtype=wide)
+            self._waiting.append((sketch, norm, self._shortened(dense, wide)))
+        return sketch
 
-    def _summed(self, matrix: Tensor, wide: torch.dtype) -> Tensor:
-        """Return the sum of a matrix's rows, each with its factor; halves are widened first."""
-        factors = self._drawn(len(matrix), matrix.device, wide)
-        if matrix.dtype == wide:
-            return torch.mv(matrix.t(), factors)
-        found = matrix.new_zeros(matrix.shape[1], dtype=wide)
-        for part, some in zip(matrix.split(_CHUNK), factors.split(_CHUNK), strict=True):
-            found.addmv_(part.to(wide).t(), some)
+    def settle(self) -> None:
+        """Make the sketches that wait, if they are many.
+
+        It is called between backward passes: a pass may use several streams of a device.
+        """
+        if sum(len(short) for _, _, short in self._waiting) > _MANY:
+            self.make()
+
+    def make(self) -> None:
+        """Make the sketches that wait, those of one length at once."""
+        waiting, self._waiting = self._waiting, []
+        alike: dict[tuple[object, ...], list[tuple[Sketch, Tensor | None, Tensor]]] = {}
+        for one in waiting:
+            _, norm, short = one
+            key = norm is None, len(short), short.dtype, short.device
+            alike.setdefault(key, []).append(one)
+        for group in alike.values():
+            short = torch.stack([short for _, _, short in group])
+            norms = [norm for _, norm, _ in group if norm is not None]
+            norm = torch.stack(norms) if norms else torch.linalg.vector_norm(short, dim=1)
+            made = torch.cat([self._laid_out(short), norm[:, None]], dim=1)
+            for (sketch, _, _), numbers in zip(group, made, strict=True):
+                sketch.made = numbers
+
+    def _shortened(self, dense: Tensor, wide: torch.dtype) -> Tensor:
+        """Return a large gradient added up to at most `_SHORT` numbers."""
+        matrix = dense if dense.ndim == 2 else _matrix(dense)
+        rows, columns = matrix.shape
+        if rows > 1 and max(rows, columns) > LENGTH:
+            # Transposed in memory, as it may be, it would have to be copied to lay it out in rows.
+            short = self._product(matrix if rows > columns else matrix.t(), wide)
+        else:
+            short = dense.reshape(-1)
+        if len(short) <= _SHORT:
+            return short
+        rows, rest = divmod(len(short), LENGTH)
+        found = self._product(short[: rows * LENGTH].view(rows, LENGTH).t(), wide)
+        found[:rest] += short[rows * LENGTH :]
         return found
 
-    def _drawn(self, rows: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-        factors = self._factors.get((device, dtype))
-        if factors is None or len(factors) < rows:
-            # Twice as many as are needed, so that few are drawn again; the first ones are the same.
-            found = _factors(2 * rows)
-            factors = self._factors[device, dtype] = found.to(device, dtype)
-        return factors[:rows]
+    def _laid_out(self, short: Tensor) -> Tensor:
+        """Return the sums of the rows of short vectors, (n, LENGTH)."""
+        rows = -(-short.shape[1] // LENGTH)
+        matrices = pad(short, (0, rows * LENGTH - short.shape[1])).view(-1, rows, LENGTH)
+        # Not a product of matrices, for which a GPU may round to ten bits.
+        return (matrices * self._drawn(rows, short.device, short.dtype)[:, None]).sum(1)
+
+    def _product(self, matrix: Tensor, wide: torch.dtype) -> Tensor:
+        """Return the sum of a matrix's columns, each with its factor; halves are widened first."""
+        factors = self._drawn(matrix.shape[1], matrix.device, wide)
+        if matrix.dtype == wide:
+            return torch.mv(matrix, factors)
+        found = matrix.new_zeros(len(matrix), dtype=wide)
+        for part, some in zip(matrix.split(_CHUNK, 1), factors.split(_CHUNK), strict=True):
+            found.addmv_(part.to(wide), some)
+        return found
+
+    def _drawn(self, number: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return that many factors, always the same ones."""
+        factors = self._factors.get((number, device, dtype))
+        if factors is None:
+            factors = _factors(number).to(device, dtype)
+            self._factors[number, device, dtype] = factors
+        return factors
 
 
 def _factors(rows: int) -> Tensor:
@@ -74,3 +142,10 @@ def _dense(gradient: Tensor) -> Tensor:
     dense = gradient.detach()
     dense = dense.to_dense() if dense.layout != torch.strided else dense
     return torch.view_as_real(dense) if dense.is_complex() else dense
+
+
+def _matrix(dense: Tensor) -> Tensor:
+    """Return it as a matrix, as near to a square as its dimensions allow; a vector as one row."""
+    shape = dense.shape
+    sides = [(prod(shape[:k]), prod(shape[k:])) for k in range(1, dense.ndim)]
+    return dense.reshape(min(sides, key=max, default=(1, dense.numel())))
