@@ -6,8 +6,8 @@ no more room for a larger tensor. Rows can cancel, so the gradient's norm goes w
 
 The cost is kept low in two ways. A large gradient is read twice while it is at hand, once for its
 norm and once for a matrix-vector product that adds a matrix up along its shorter side. What is left
-is as short as a small gradient, and of both a copy waits: the sketches of all that have one length
-are then made at once, since calls, not numbers, take the time there.
+is as short as a small gradient, and waits as a copy of that does: the sketches of all that have one
+shape are then made at once, since calls, not numbers, take the time there.
 """
 
 from math import prod
@@ -51,12 +51,12 @@ class Sketcher:
 
     def __call__(self, gradient: Tensor) -> Sketch:
         """Return the sketch of a gradient, which may be overwritten from here on."""
-        dense = _dense(gradient)
-        wide = torch.promote_types(dense.dtype, torch.float32)
         sketch = Sketch(self)
-        if dense.numel() <= _SHORT:
-            self._waiting.append((sketch, None, dense.reshape(-1).to(wide, copy=True)))
+        if gradient.numel() <= _SHORT and gradient.layout == torch.strided:
+            self._waiting.append((sketch, None, gradient.detach().clone()))
         else:
+            dense = _dense(gradient)
+            wide = _wide(dense)
             norm = torch.linalg.vector_norm(dense, dtype=wide)
             self._waiting.append((sketch, norm, self._shortened(dense, wide)))
         return sketch
@@ -66,19 +66,20 @@ class Sketcher:
 
         It is called between backward passes: a pass may use several streams of a device.
         """
-        if sum(len(short) for _, _, short in self._waiting) > _MANY:
+        if sum(short.numel() for _, _, short in self._waiting) > _MANY:
             self.make()
 
     def make(self) -> None:
-        """Make the sketches that wait, those of one length at once."""
+        """Make the sketches that wait, those of one shape at once."""
         waiting, self._waiting = self._waiting, []
         alike: dict[tuple[object, ...], list[tuple[Sketch, Tensor | None, Tensor]]] = {}
         for one in waiting:
             _, norm, short = one
-            key = norm is None, len(short), short.dtype, short.device
+            key = norm is None, short.shape, short.dtype, short.device
             alike.setdefault(key, []).append(one)
         for group in alike.values():
-            short = torch.stack([short for _, _, short in group])
+            short = _dense(torch.stack([short for _, _, short in group]))
+            short = short.reshape(len(group), -1).to(_wide(short))
             norms = [norm for _, norm, _ in group if norm is not None]
             norm = torch.stack(norms) if norms else torch.linalg.vector_norm(short, dim=1)
             made = torch.cat([self._laid_out(short), norm[:, None]], dim=1)
@@ -142,6 +143,10 @@ def _dense(gradient: Tensor) -> Tensor:
     dense = gradient.detach()
     dense = dense.to_dense() if dense.layout != torch.strided else dense
     return torch.view_as_real(dense) if dense.is_complex() else dense
+
+
+def _wide(dense: Tensor) -> torch.dtype:
+    return torch.promote_types(dense.dtype, torch.float32)
 
 
 def _matrix(dense: Tensor) -> Tensor:
