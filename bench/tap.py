@@ -8,7 +8,12 @@ measures, since a busy machine spoils the second one first:
 inside: the time spent in the watch's own functions, beside the rest of the same step.
 whole: a watched step beside a bare one, in mirrored turns (bare, taps, path, path, taps, bare).
 
-With one thread it is time of the processor, with more of the wall. The medians are printed.
+With one thread it is time of the processor, with more of the wall. The medians are printed, and
+beside each the least and the most of the rounds.
+
+The time inside is also given in dot products of the parameters with themselves, which are timed
+between the passes of the bare steps: with the same cold caches. What the path keeps is counted in
+bytes: sketches, factors, and the most that waits to become a sketch.
 """
 
 import argparse
@@ -26,6 +31,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from gradexplain.integrations import torch as integration
 from gradexplain.integrations.torch_path import Path
+from gradexplain.integrations.torch_sketch import Sketcher
 from gradexplain.integrations.torch_taps import Taps
 
 WIDTH, LAYERS, HEADS, VOCABULARY, LENGTH = 320, 6, 5, 4096, 256
@@ -48,6 +54,7 @@ CALLED = (
 )
 MAKERS = ((Path, "_arriving"), (Path, "_landing"), (Taps, "_reader"))
 Function = Callable[..., Any]
+Spread = list[float]
 
 
 class Model(nn.Module):
@@ -117,16 +124,42 @@ class Loop:
         torch.manual_seed(0)
         self.model, self.tokens, self.clock = Model(), tokens, clock
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4)
+        self.dots: list[float] = []  # seconds of one dot product of the parameters, by bare step
         self.batches = [torch.randint(VOCABULARY, (tokens // LENGTH, LENGTH + 1)) for _ in range(K)]
 
     def step(self, version: str, *, clip: bool) -> tuple[float, float]:
         """Take a step; return the seconds it took, and those of the watch in it."""
-        meter, start = Meter(self.clock), self.clock()
-        if version == "bare":
-            self._step(lambda loss, **_: loss, clip=clip)
-        else:
+        meter, dots, start = Meter(self.clock), Meter(self.clock), self.clock()
+        if version != "bare":
             self._watched(meter, path=version != "taps", clip=clip)
-        return self.clock() - start, meter.seconds
+            return self.clock() - start, meter.seconds
+        self._step(lambda loss, **_: loss, clip=clip, between=dots.timed(self._dot_products))
+        self.dots.append(dots.seconds / K)
+        return self.clock() - start - dots.seconds, 0.0
+
+    def memory(self) -> float:
+        """Return the megabytes that the path keeps, at most, in one step."""
+        waiting = 0
+        settle = Sketcher.settle
+
+        def counted(sketcher: Any) -> None:
+            nonlocal waiting
+            waiting = max(waiting, sum(_bytes(short) for _, _, short in sketcher._waiting))  # noqa: SLF001
+            settle(sketcher)
+
+        Sketcher.settle = counted  # type: ignore[method-assign,assignment]
+        try:
+            with integration.watch(self.model, self.optimizer) as step:
+                self._step(step.tap, clip=False)
+        finally:
+            Sketcher.settle = settle  # type: ignore[method-assign]
+        step.report()
+        path = step._path  # noqa: SLF001 - it is what is measured
+        added = [one for each in path.passes for some in each.added.values() for one in some]
+        handed = [one for each in path.handed for one in each.sketches.values()]
+        kept = sum(_bytes(one.numbers) for one in added + handed)
+        factors = sum(map(_bytes, path._sketch._factors.values()))  # noqa: SLF001
+        return (kept + factors + waiting) / 1e6
 
     def _watched(self, meter: Meter, *, path: bool, clip: bool) -> None:
         with contextlib.ExitStack() as window, meter.inside():
@@ -139,33 +172,32 @@ class Loop:
                 window.close()
                 step.report().check()
 
-    def _step(self, tap: Function, *, clip: bool) -> None:
+    def _step(self, tap: Function, *, clip: bool, between: Function = lambda: None) -> None:
         for batch in self.batches:
             logits = self.model(batch[:, :-1])
             loss = F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
             (tap(loss, targets=self.tokens) / K).backward()
+            between()
         if clip:
             clip_grad_norm_(self.model.parameters(), BOUND)
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def dot_products(self) -> float:
-        """Return the seconds of one dot product of the parameters with themselves."""
-        weights = [weight.detach().view(-1) for weight in self.model.parameters()]
-
-        def once() -> float:
-            start = self.clock()
-            for weight in weights:
-                torch.dot(weight, weight)
-            return self.clock() - start
-
-        return statistics.median(once() for _ in range(21))
+    def _dot_products(self) -> None:
+        for weight in self.model.parameters():
+            flat = weight.detach().view(-1)
+            torch.dot(flat, flat)
 
 
-def costs(loop: Loop, rounds: int, *, clip: bool) -> dict[str, dict[str, float]]:
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def costs(loop: Loop, rounds: int, *, clip: bool) -> dict[str, dict[str, Spread]]:
     """Return what each way to watch costs, after a round that warms up."""
     versions = VERSIONS[clip]
     found: dict[str, list[list[float]]] = {version: [] for version in versions}
+    loop.dots.clear()
     for turn in range(-1, rounds):
         both = {version: [0.0, 0.0] for version in versions}
         for version in versions + versions[::-1]:
@@ -178,15 +210,20 @@ def costs(loop: Loop, rounds: int, *, clip: bool) -> dict[str, dict[str, float]]
             for version in versions:
                 found[version].append(both[version])
     bare = [whole for whole, _ in found.pop("bare")]
-    dots = loop.dot_products()
+    dots = statistics.median(loop.dots)
     return {
         version: {
-            "inside": statistics.median(inside / (whole - inside) for whole, inside in turns),
-            "whole": statistics.median(w / b - 1 for (w, _), b in zip(turns, bare, strict=True)),
-            "dot products per pass": statistics.median(i for _, i in turns) / 2 / K / dots,
+            "inside": _spread([inside / (whole - inside) for whole, inside in turns]),
+            "whole": _spread([w / b - 1 for (w, _), b in zip(turns, bare, strict=True)]),
+            "dot products per pass": _spread([i / 2 / K / dots for _, i in turns]),
         }
         for version, turns in found.items()
     }
+
+
+def _spread(values: list[float]) -> Spread:
+    """Return the median, the least and the most."""
+    return [round(one, 5) for one in (statistics.median(values), min(values), max(values))]
 
 
 def main() -> None:
@@ -203,6 +240,7 @@ def main() -> None:
     }
     for clip, name in ((False, "plain"), (True, "clipped")):
         found[name] = costs(loop, given.rounds, clip=clip)
+    found["megabytes of the path"] = loop.memory()
     found["bare seconds"] = loop.step("bare", clip=False)[0]
     print(json.dumps(found, indent=2))
 

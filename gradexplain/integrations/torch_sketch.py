@@ -105,7 +105,7 @@ class Sketcher:
     def _laid_out(self, short: Tensor) -> Tensor:
         """Return the sums of the rows of short vectors, (n, LENGTH)."""
         rows = -(-short.shape[1] // LENGTH)
-        matrices = pad(short, (0, rows * LENGTH - short.shape[1])).view(-1, rows, LENGTH)
+        matrices = pad(short, (0, rows * LENGTH - short.shape[1])).view(len(short), rows, LENGTH)
         # Not a product of matrices, for which a GPU may round to ten bits.
         return (matrices * self._drawn(rows, short.device, short.dtype)[:, None]).sum(1)
 
