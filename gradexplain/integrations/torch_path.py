@@ -1,4 +1,10 @@
-"""The gradient's way to the optimizer: what each backward pass adds, what the optimizer gets."""
+"""The gradient's way to the optimizer: what each backward pass adds, what the optimizer gets.
+
+Of each gradient one sketch is made as it arrives, in every pass, and one as it is handed over, in
+every step. Between the two nothing is read, since sketches of what arrived add up. The last one
+can't be left out where a tensor's version says that nothing changed: writes to `.data`, and those
+of a reduction into buckets that share its memory, leave the version as it was.
+"""
 
 import contextlib
 import functools
