@@ -823,7 +823,7 @@ def test_rounding_in_bfloat16_hides_less_than_it_seems(
         assert any("Rounding in the gradients' own type would hide" in n for n in report.notes)
 
 
-@pytest.mark.parametrize("shape", [(7,), (300, 4), (4, 300), (200, 150), (20, 3, 3, 3), (), (0,)])
+@pytest.mark.parametrize("shape", [(7,), (300, 4), (4, 300), (200, 150), (20, 3, 3, 3), ()])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_a_sketch_is_linear_and_knows_no_layout(shape: Any, kind: torch.dtype) -> None:
     sketcher, generator = Sketcher(), torch.Generator().manual_seed(0)
@@ -834,7 +834,7 @@ def test_a_sketch_is_linear_and_knows_no_layout(shape: Any, kind: torch.dtype) -
     one, two = (torch.randn(shape, generator=generator).to(kind) for _ in range(2))
     both = sketch(one.float() + 3 * two.float())
     assert torch.allclose(both, sketch(one) + 3 * sketch(two), atol=1e-3)
-    assert bool(both.any()) == bool(one.numel())
+    assert both.abs().sum() > 0
     if len(shape) == 2:
         assert torch.allclose(sketch(one), sketch(one.t().contiguous().t()), atol=1e-4)
     changed = one.clone()
@@ -893,6 +893,11 @@ def test_a_large_gradient_is_sketched_as_it_was(shape: Any, kind: torch.dtype) -
     assert torch.allclose(same.numbers, before.numbers, atol=1e-4 * norm)
     summed = before.numbers + 3 * second.numbers
     assert torch.allclose(both.numbers[:-1], summed[:-1], atol=1e-4 * norm)
+
+
+def test_an_empty_gradient_has_an_empty_sketch() -> None:
+    """As a worker's shard may be."""
+    assert torch.equal(Sketcher()(torch.zeros(0, 4)).numbers, torch.zeros(132))
 
 
 def test_sketches_that_wait_are_made_once_they_are_many() -> None:
