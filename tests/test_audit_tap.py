@@ -695,9 +695,85 @@ def test_a_count_that_the_loss_confirms_changes_nothing() -> None:
 def test_losses_that_all_read_one_after_a_scaling_leave_it_open() -> None:
     assert judged(with_taps(scaled=True)).ok is None
     assert judged(World().seen([1.0, 1.0, 1.0])).ok is False
-    [seen] = World().seen([0.5, 0.5, 0.5])
-    scaled = tuple(replace(tap, scaled=True) for tap in seen.taps)
-    assert judged([replace(seen, taps=scaled)]).ok is False
+    assert judged(of_scaled([0.5, 0.5, 0.5])).claim.startswith("Every loss reads 0.5, and was")
+    assert judged(of_scaled([0.5, 0.5, 0.7])).ok is False
+
+
+def of_scaled(weights: Sequence[float], *times: float, **changed: Any) -> list[Seen]:
+    """Return what was seen of losses that were multiplied before they were tapped."""
+    [seen] = World().seen(weights)
+    known = times or [None] * len(COUNTS)
+    each = zip(seen.taps, known, strict=True)
+    taps = tuple(replace(tap, **{"scaled": True, "times": t} | changed) for tap, t in each)
+    return [replace(seen, taps=taps)]
+
+
+SHARES = [n / N for n in COUNTS]
+
+
+@pytest.mark.parametrize(
+    ("weights", "times", "ok", "claim"),
+    [
+        ([1, 1, 1], SHARES, True, "A is the mean gradient."),
+        ([1 / 3] * 3, [3 * share for share in SHARES], True, "A is the mean gradient."),
+        ([3 * share for share in SHARES], [1 / 3] * 3, True, "A is the mean gradient."),
+        ([1, 1, 1], [1 / 3] * 3, False, "A weighs every part alike."),
+        ([1 / 3] * 3, [10] * 3, False, "A weighs every part alike, times 10."),
+        (SHARES, [10] * 3, None, "The loss of parts[0] was multiplied by 10 before it was tapped."),
+        ([2 * share for share in SHARES], [5] * 3, None, "The loss of parts[0] was multiplied by"),
+        (SHARES, [1, 1, 2], None, "The loss of parts[2] itself averages over 4.5 targets"),
+        ([0.1, 0.5, 0.6], [2, 1, 1], False, "A is a weighted sum of the parts, but not by the"),
+        (SHARES, [1, 1, 1], True, "A is the mean gradient."),
+    ],
+)
+def test_losses_are_judged_as_they_were_before_they_were_scaled(
+    weights: Sequence[float], times: Sequence[float], ok: object, claim: str
+) -> None:
+    report = judged(of_scaled(weights, *times))
+    assert report.ok is ok, report
+    assert report.claim.startswith(claim)
+    noted = any(each.startswith("The losses were tapped after") for each in report.notes)
+    assert noted is (times != [1, 1, 1] and ok is not None and "weighted sum" not in claim)
+
+
+def test_a_sum_that_is_tapped_as_a_mean_is_judged_as_a_sum_and_never_accused() -> None:
+    def plain(weights: Sequence[float]) -> Report:
+        return judged(of_scaled(weights, *COUNTS, scaled=False))
+
+    assert plain([1 / N] * 3).ok is True
+    assert plain([1.0] * 3).claim == f"A is the mean gradient, times {N}."
+    assert plain(SHARES).ok is True  # several means may have been added up
+
+
+def test_weights_of_ones_own_are_those_of_the_losses_as_they_were_tapped() -> None:
+    assert judged(of_scaled([1, 1, 1], 2, 2, 2), expect=[1, 1, 1]).ok is True
+    halved = of_scaled(SHARES, 0.5, 0.5, 0.5, halved=True)
+    assert judged(halved).ok is True  # half a squared error
+
+
+def test_counts_in_proportion_to_the_losss_own_are_no_contradiction() -> None:
+    [seen] = World().seen()
+    taps = tuple(replace(tap, saved=5 * (tap.count or 0)) for tap in seen.taps)
+    assert judged([replace(seen, taps=taps)]).ok is True
+
+
+def test_a_step_that_is_right_by_the_losss_own_counts_is_not_accused() -> None:
+    rows = [2.0, 2.0, 2.0]
+    [seen] = World().seen()
+    each = list(zip(seen.taps, rows, strict=True))
+    taps = tuple(replace(tap, saved=tap.count, count=n) for tap, n in each)
+    report = judged([replace(seen, taps=taps)])
+    assert report.ok is None
+    assert report.claim.startswith("The loss of parts[0] itself averages over 5 targets")
+    sums = tuple(
+        replace(tap, saved=tap.count, count=n, summed=True, read={k: np.asarray(1 / N)})
+        for k, (tap, n) in enumerate(each)
+    )
+    assert judged([replace(seen, taps=sums)]).ok is None
+    unknown = (replace(taps[0], saved=None), *taps[1:])
+    assert judged([replace(seen, taps=unknown)]).ok is False
+    wrong = tuple(replace(t, read={k: np.asarray(k + 1.0)}) for k, t in enumerate(taps))
+    assert judged([replace(seen, taps=wrong)]).ok is False
 
 
 def test_targets_that_the_loss_leaves_out_weigh_nothing() -> None:

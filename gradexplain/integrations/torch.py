@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from gradexplain.audit.judge.case import MAIN
 from gradexplain.audit.tap.judged import judged
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tell.report import Report
@@ -35,6 +36,7 @@ from gradexplain.integrations.torch_passes import Pass, Passes
 from gradexplain.integrations.torch_path import Path
 from gradexplain.integrations.torch_readers import Readers
 from gradexplain.integrations.torch_saved import saved_by
+from gradexplain.integrations.torch_scaled import scaled
 from gradexplain.integrations.torch_seen import seen_by
 from gradexplain.integrations.torch_taps import Taps, untapped
 from gradexplain.integrations.torch_workers import peers_of, rank, together
@@ -164,7 +166,8 @@ class Step:
                 "targets must be given for a scalar loss: how many targets its mean is over; or "
                 'watch with expect="part", if every micro-batch is meant to count alike'
             )
-        saved = saved_by(loss)
+        below = None if loss.ndim else scaled(loss)
+        saved = saved_by(loss, below, main=term == MAIN)
         ignored = None if saved is None or saved.kept is None else ~saved.kept
         return self._taps.tap(
             loss,
@@ -173,6 +176,7 @@ class Step:
             count=count,
             mask=mask if mask is not None or ignored is None else ~ignored,
             summed=reduction == "sum",
+            below=below,
             saved=None if saved is None or loss.ndim else saved.count,
             ignored=ignored,
             targets=None if saved is None else saved.targets,

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradexplain.integrations.torch_scaled import SHAPES, Scaled
 from gradexplain.integrations.torch_taps import Targets
 
 _SCALAR = {
@@ -16,13 +17,6 @@ _SCALAR = {
 NLL = {"NllLossBackward0": "cross-entropy", "NllLoss2DBackward0": "cross-entropy"}
 KINDS = _SCALAR | NLL
 _MASKS = {"MulBackward0", "WhereBackward0", "MaskedFillBackward0"}
-_SHAPES = {
-    "ViewBackward0",
-    "UnsafeViewBackward0",
-    "ReshapeAliasBackward0",
-    "SqueezeBackward0",
-    "ToCopyBackward0",
-}
 NONE, MEAN = 0, 1  # of the reductions that a loss node saves; 2 is the sum
 
 
@@ -32,20 +26,28 @@ class Saved:
 
     count: Tensor | None  # read at the end, when no device waits for it; None if it is open
     kept: Tensor | None  # of an unreduced loss
-    targets: Targets
+    targets: Targets | None
 
 
-def saved_by(loss: Tensor) -> Saved | None:
-    """Return what the cross-entropy saved that a loss comes from; None if it comes from another.
+def saved_by(loss: Tensor, below: Scaled | None, *, main: bool) -> Saved | None:
+    """Return what the loss function saved that a loss comes from; None if it comes from another.
 
-    Nothing but a change of shape or of type may lie between the two.
+    Args:
+        loss: the loss. Nothing but a change of shape or of type may lie between the two, and
+            constants, if it is a scalar.
+        below: what a scalar loss is a multiple of.
+        main: whether it is the main term. Others may be over more than the targets that count.
     """
-    node = _below_shapes(loss.grad_fn)
-    if node is None or node.name() not in NLL:
-        return None
+    node = _below_shapes(loss.grad_fn) if below is None else below.node
+    if node is None or node.name() not in KINDS:
+        whole = main and below is not None and below.size is not None and not below.summed
+        return Saved(torch.tensor(below.size), None, None) if below and whole else None
     kept, count = counted(node)
     targets = Targets.of(node._saved_target)  # noqa: SLF001 - torch's own
     reduction = node._saved_reduction  # noqa: SLF001 - torch's own
+    if node.name() not in NLL:
+        means = main and reduction == MEAN and not doubt(node)
+        return Saved(count, None, targets) if means else None
     if reduction != NONE:
         either = reduction != MEAN and weighted(node)  # a sum's mean is over weights, or targets
         return Saved(None if either else count, None, targets)
@@ -79,6 +81,6 @@ def doubt(node: Any) -> str:  # noqa: ANN401 - a node of autograd's graph
 
 
 def _below_shapes(node: Any) -> Any:  # noqa: ANN401 - a node of autograd's graph
-    while node is not None and node.name() in _SHAPES:
+    while node is not None and node.name() in SHAPES:
         node = node.next_functions[0][0]
     return node

@@ -90,11 +90,12 @@ def _inside(one: Handed, other: Handed) -> bool:
 
 def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
     counted = tap.value if tap.mask is None else tap.value[tap.mask]
+    count = _count(tap)
     return Tapped(
         term=tap.term,
         read={place[one]: _array(arrived) for one, arrived in tap.readings.items() if one in place},
         unit=max(tap.unit, *(torch.finfo(kind).eps / 2 for kind in _types(tap))),
-        count=_count(tap),
+        count=count,
         number=None if tap.number is None else float(tap.number),
         weight=tap.weight,
         kept=None if tap.mask is None else tap.mask.cpu().numpy(),
@@ -102,6 +103,8 @@ def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
         saved=None if tap.saved is None else float(tap.saved),
         ignored=None if tap.ignored is None else tap.ignored.cpu().numpy(),
         scaled=tap.scaled,
+        times=_times(tap, count),
+        halved=tap.below is not None and tap.below.halved,
         doubt=tap.doubt,
         glance=() if tap.targets is None else tuple(tap.targets.glance.tolist()),
         shape=tuple(tap.value.shape),
@@ -115,6 +118,16 @@ def _count(tap: Tap) -> float | None:
     if count is not None and not 0 <= count < float("inf"):
         raise ValueError(f"targets must be finite and at least 0, not {count:g}")
     return count
+
+
+def _times(tap: Tap, count: float | None) -> float | None:
+    """Return by what the mean of a loss was multiplied before it was tapped; None if unknown."""
+    times = None if tap.below is None else tap.below.times()
+    if times is None or tap.below is None or tap.below.summed == tap.summed:
+        return times
+    if not count:
+        return None
+    return times / count if tap.summed else times * count
 
 
 def _types(tap: Tap) -> list[torch.dtype]:

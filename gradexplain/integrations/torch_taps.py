@@ -10,8 +10,8 @@ from torch import Tensor
 
 from gradexplain.integrations.torch_origins import calls
 from gradexplain.integrations.torch_passes import Pass, Passes
+from gradexplain.integrations.torch_scaled import Scaled, by_a_constant
 
-_SCALINGS = {"MulBackward0", "DivBackward0"}
 _ADDITIONS = {"AddBackward0", "SubBackward0"}
 _LOOKED_AT = 4096  # targets of a loss
 _PIPELINES = "torch.distributed.pipelining"
@@ -50,6 +50,7 @@ class Tap:
     saved: Tensor | None = None  # what the loss's own node divides by, or counts, if it says so
     ignored: Tensor | None = None  # the targets of an unreduced loss that its node leaves out
     scaled: bool = False  # whether it was multiplied or divided before it was tapped
+    below: Scaled | None = None  # what a scalar loss is a multiple of
     kind: str = ""  # of the loss whose node a reader found
     targets: Targets | None = None  # a glance at what that node saved of them
     number: Tensor | None = None  # of targets, where the count of a sum is that of their weights
@@ -111,13 +112,13 @@ class Taps:
 
 
 def _scaled(node: Any) -> bool:  # noqa: ANN401 - of autograd
-    """Tell whether a loss was multiplied or divided, or adds terms that all were."""
+    """Tell whether a loss was multiplied by a constant, or adds terms that all were."""
     if node is None:
         return False
     if node.name() in _ADDITIONS:
         terms = [term for term, _ in node.next_functions if term is not None]
         return bool(terms) and all(map(_scaled, terms))
-    return node.name() in _SCALINGS
+    return by_a_constant(node)
 
 
 def _tried_out() -> bool:

@@ -1,11 +1,12 @@
 """What a tap knows of its loss beyond the gradient: the count it divides by, what it leaves out."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, mse_loss
 
 from gradexplain import Report, Verdict
 from gradexplain.integrations.torch import Step, watch
@@ -94,18 +95,116 @@ def test_class_weights_are_counted_by_their_sum() -> None:
     assert report_of(by_their_sum).ok is True
 
 
-def test_a_right_loop_that_is_tapped_after_dividing_is_not_accused() -> None:
-    def late(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
-        return step.tap(cross_entropy(logits, y) * n / total, n)
+def by_hand(logits: Tensor, y: Tensor) -> Tensor:
+    """Return a loss as many people write it, in which nothing is known but what divides the sum."""
+    kept = y != -100
+    right = logits.log_softmax(-1).gather(-1, y.clamp(min=0)[:, None])[:, 0]
+    return -(right * kept).sum() / kept.sum()
 
-    def never_divided(step: Step, logits: Tensor, y: Tensor, n: int, _: int) -> Tensor:
-        return step.tap(cross_entropy(logits, y), n)
+
+def masked(logits: Tensor, y: Tensor) -> Tensor:
+    each = cross_entropy(logits, y, reduction="none")
+    return each.sum() / (y != -100).sum()
+
+
+def chosen(logits: Tensor, y: Tensor) -> Tensor:
+    return cross_entropy(logits, y, reduction="none")[y != -100].mean()
+
+
+WRITTEN = [cross_entropy, by_hand, masked, chosen]
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_a_loop_that_is_tapped_after_scaling_is_judged_as_if_it_were_before(written: Any) -> None:
+    def read(before: Callable[[int, int], float], after: float = 1.0) -> Report:
+        def late(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+            return step.tap(written(logits, y) * before(n, total), n) * after
+
+        return report_of(late)
+
+    assert read(lambda n, total: n / total).check().weights[0] == pytest.approx(0.3, abs=0.05)
+    assert read(lambda n, total: 4 * n / total, 0.25).ok is True  # the framework divides by 4
+    assert read(lambda *_: 0.25).verdict is Verdict.MEAN_OF_MEANS
+    assert read(lambda *_: 10.0, 0.25).claim == "A weighs every part alike, times 10."
+    assert read(lambda *_: 1.0).verdict is Verdict.MEAN_OF_MEANS
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_a_factor_before_the_tap_is_asked_about(written: Any) -> None:
+    def scaled(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(10 * written(logits, y), n) * n / total
+
+    def meant(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return 10 * step.tap(written(logits, y), n, weight=10.0) * n / total
+
+    report = report_of(scaled)
+    assert (report.verdict, report.ok) == (Verdict.AMBIGUOUS, None)
+    assert report.claim == "The loss of parts[0] was multiplied by 10 before it was tapped."
+    assert "weight=...)" in report.to_do
+    assert report_of(meant).ok is True
+
+
+@pytest.mark.parametrize("written", WRITTEN[:3])
+@pytest.mark.parametrize("right", [True, False])
+def test_rows_are_no_targets_where_the_loss_counts_tokens(written: Any, right: bool) -> None:  # noqa: FBT001 - one fact
+    def of_rows(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(written(logits, y), 2) * (n / total if right else 1 / 4)
+
+    report = report_of(of_rows)
+    assert (report.verdict, report.ok) == (Verdict.AMBIGUOUS, None), report
+    assert report.claim.startswith("The loss of parts[0] itself averages over 1")
+    assert "targets=2" in report.claim
+
+
+def test_elements_of_targets_are_in_proportion_to_them() -> None:
+    def squares(step: Step, logits: Tensor, _: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(logits[:n].square().mean(), n) * n / total
+
+    def error(step: Step, logits: Tensor, _: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(0.5 * mse_loss(logits[:n], torch.ones(n, 5)), n) * n / total
+
+    def halved(step: Step, logits: Tensor, _: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(logits[:n].square().sum() / 2, n, reduction="sum") / total
+
+    def one_row(step: Step, logits: Tensor, _: Tensor, n: int, total: int) -> Tensor:
+        rows = logits[:n].square().reshape(1, -1)
+        return step.tap((rows.sum(1) / n).mean(), n) * n / total
+
+    def terms(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        both = torch.stack([cross_entropy(logits, y), logits.logsumexp(1)[y != -100].mean()])
+        return (step.tap(both.sum(), n) + step.tap(both.mean(), n, term="mean")) * n / total
+
+    for right in (squares, error, halved, one_row, terms):
+        assert report_of(right).ok is True, right
+
+
+def test_a_sum_that_is_tapped_as_a_mean_is_seen_to_be_one() -> None:
+    def plain(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(cross_entropy(logits, y, reduction="sum"), n) / total
+
+    def divided(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(cross_entropy(logits, y, reduction="sum") / total, n)
+
+    def never(step: Step, logits: Tensor, y: Tensor, n: int, _: int) -> Tensor:
+        return step.tap(cross_entropy(logits, y, reduction="sum"), n)
+
+    assert report_of(plain).ok is True
+    assert report_of(divided).ok is True
+    assert report_of(never).verdict is Verdict.RESCALED
+
+
+def test_a_loss_that_is_unknown_and_tapped_after_dividing_is_asked_about() -> None:
+    def late(step: Step, logits: Tensor, _: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(logits[:n].logsumexp(1).mean(0, keepdim=True).logsumexp(0) * n / total, n)
+
+    def divided(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return late(step, 4 * logits, y, n, total) / 4
 
     report = report_of(late)
     assert report.ok is None
-    assert report.to_do is not None
+    assert report.claim.startswith("Every loss reads 1, and was multiplied or divided before")
     assert report.to_do.startswith("Tap each loss where it is computed, before anything divides it")
-    assert report_of(never_divided).verdict is Verdict.MEAN_OF_MEANS
+    assert report_of(divided).claim.startswith("Every loss reads 0.25, and was multiplied")
 
 
 def test_terms_that_are_divided_and_tapped_as_a_sum_are_asked_about() -> None:

@@ -11,7 +11,7 @@ from gradexplain.audit.judge.decide import decide
 from gradexplain.audit.tap.joint import joint
 from gradexplain.audit.tap.replicas import alike, as_workers
 from gradexplain.audit.tap.rows import Row, case_of, rows_of, term_weights
-from gradexplain.audit.tap.seen import Seen
+from gradexplain.audit.tap.seen import Seen, Tapped
 from gradexplain.audit.tap.ways import Way, ways_of
 from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO, TO_DO_FOR
 from gradexplain.audit.tell.report import Report, report_of
@@ -21,6 +21,9 @@ from gradexplain.audit.tell.text import Part
 _LITTLE = 0.1  # a factor of one pass that is off by less is not worth a note where it is hidden
 _USUAL = 1e-3  # a smaller bound of a gradient's norm is none that was meant
 _ROUNDED = 1e-6  # what rounding in float32 may change of a weight
+_FACTOR = Verdict.RESCALED
+_NAMED = {_FACTOR, Verdict.MEAN_OF_MEANS, Verdict.MEAN_OF_GROUP_MEANS}
+_BY_WEIGHT = {*_NAMED, Verdict.EXACT, Verdict.REWEIGHTED}  # what weights alone say
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,7 @@ def _of_way(everyone: Sequence[Seen], way: Way, expect: object, *, several: bool
         rows = tuple(row for row in rows if row.term in (terms or reached))
     if not rows:
         return None
-    found = _judged(everyone, way, rows, expect)
+    found = _before(everyone, _judged(everyone, way, rows, expect), expect)
     return _by_number(everyone, found, expect) if found.found.ok is False else found
 
 
@@ -87,6 +90,50 @@ def _by_number(everyone: Sequence[Seen], one: Judged, expect: object) -> Judged:
     if other.found.verdict is Verdict.REWEIGHTED is not one.found.verdict:
         return one
     return replace(other, found=other.found.with_notes(note("by number")))
+
+
+def _before(everyone: Sequence[Seen], one: Judged, expect: object) -> Judged:
+    """Judge losses that were scaled before they were tapped by what they were before that.
+
+    A factor that is the same in all of them may be meant, so it is asked about.
+    """
+    taps = [everyone[row.worker].taps[row.batch] for row in one.rows]
+    times = [1.0 if row.count == 0 else tap.times for tap, row in zip(taps, one.rows, strict=True)]
+    asked = one.found.verdict is Verdict.PARTS_ARE_SUMS
+    known = [each for each in times if each is not None]
+    if (
+        len(known) < len(times)
+        or np.allclose(known, 1, rtol=_ROUNDED, atol=0)
+        or not (isinstance(expect, str) and (asked or one.found.verdict in _BY_WEIGHT))
+        or one.way.clipped_scaled is not None
+    ):
+        return one
+    rows = tuple(
+        replace(row, value=row.value * each, read=row.read * each, unit=4 * row.unit, tapped=False)
+        for row, each in zip(one.rows, known, strict=True)
+    )
+    other = _judged(everyone, one.way, rows, expect)
+    late = any(tap.scaled for tap in taps)
+    if one.found.ok and all(tap.halved for tap in taps if tap.count != 0):
+        return one
+    if late and other.found.ok is not True and (one.found.ok or other.found.verdict is _FACTOR):
+        return replace(one, found=_scaled_by(taps, known))
+    if one.found.ok or (asked and not late and not other.found.ok):
+        return one
+    if other.found.ok or other.found.verdict in _NAMED:
+        return replace(other, found=other.found.with_notes(note("before the tap")))
+    return one
+
+
+def _scaled_by(taps: Sequence[Tapped], times: Sequence[float]) -> Finding:
+    """Ask what was done to the losses before they were tapped."""
+    k = next(k for k, each in enumerate(times) if not np.isclose(each, 1, rtol=_ROUNDED, atol=0))
+    same = np.allclose(times, times[k], rtol=_ROUNDED, atol=0)
+    given = taps[k].count
+    if given and not same and taps[k].saved is None:  # a sum, over what is no count of its targets
+        claim = note("count belied", parts=(k,), given=given, saved=given / times[k])
+        return Finding(Verdict.AMBIGUOUS, claim)
+    return Finding(Verdict.AMBIGUOUS, note("scaled by", parts=(k,), factor=times[k]))
 
 
 def _rows(everyone: Sequence[Seen], way: Way) -> tuple[Row, ...]:
@@ -122,7 +169,7 @@ def _found(
         return _uneven(everyone, way, said, expect).with_notes(*notes)
     found = (
         _maybe_one(everyone, way, rows, said, expect)
-        or _unsure(everyone, rows, said, expect)
+        or _unsure(everyone, way, rows, said, expect)
         or _inside(rows, said)
         or said
     )
@@ -166,20 +213,34 @@ def _inside(rows: Sequence[Row], said: Finding) -> Finding | None:
 
 
 def _unsure(
-    everyone: Sequence[Seen], rows: Sequence[Row], said: Finding, expect: object
+    everyone: Sequence[Seen], way: Way, rows: Sequence[Row], said: Finding, expect: object
 ) -> Finding | None:
     """Return what makes the finding depend on where a loss was tapped, or on a count it belies."""
     taps = [everyone[row.worker].taps[row.batch] for row in rows]
-    if said.ok is False and all(
-        tap.scaled and abs(row.read - 1) <= 1e-6 for tap, row in zip(taps, rows, strict=True)
-    ):
-        return Finding(Verdict.AMBIGUOUS, note("scaled before"))
-    if said.ok and expect == "target":
-        for k, tap in enumerate(taps):
-            if tap.belies():
-                claim = note("count belied", parts=(k,), given=tap.count, saved=tap.saved)
-                return Finding(Verdict.AMBIGUOUS, claim)
-    return None
+    reads = [row.read for row in rows]
+    late = all(tap.scaled for tap in taps) and any(tap.times is None for tap in taps)
+    if said.ok is False and late and np.allclose(reads, reads[0], rtol=_ROUNDED, atol=0):
+        return Finding(Verdict.AMBIGUOUS, note("scaled before", read=reads[0]))
+    k = next((k for k, tap in enumerate(taps) if tap.belies()), None)
+    if k is None or expect != "target" or said.ok is None:
+        return None
+    by_their_own = _decided(case_of(list(_recounted(taps, rows)), expect, way.relative))
+    same = by_their_own.ok or by_their_own.verdict is Verdict.RESCALED
+    if (said.ok and by_their_own.ok) or (said.ok is False and not same):
+        return None
+    claim = note("count belied", parts=(k,), given=taps[k].count, saved=taps[k].saved)
+    return Finding(Verdict.AMBIGUOUS, claim)
+
+
+def _recounted(taps: Sequence[Tapped], rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows with the counts that their losses use."""
+    known = all(tap.saved is not None or tap.count == 0 for tap in taps)
+    for tap, row in zip(taps, rows, strict=True):
+        if tap.belies() and tap.count and tap.saved is not None:
+            times = tap.saved / tap.count if tap.summed and row.tapped else 1.0
+            yield replace(row, count=tap.saved, value=row.value * times)
+        else:
+            yield row if known else replace(row, unread=True)
 
 
 def _maybe_one(

@@ -29,6 +29,7 @@ class Row:
     spread: float = 0.0  # how far its targets' weights differ, as a share
     beside: bool = False  # whether targets that don't count have a weight
     back: bool = True  # whether anything arrived at it
+    tapped: bool = True  # whether its weight is that of the loss as it was tapped
 
 
 def rows_of(taps: Sequence[Sequence[Tapped]], factors: Factors, unsure: Factors) -> tuple[Row, ...]:

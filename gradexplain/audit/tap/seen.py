@@ -26,6 +26,8 @@ class Tapped:
     saved: float | None = None  # the count that the loss itself uses, if it says so
     ignored: npt.NDArray[np.bool_] | None = None  # targets that the loss itself leaves out
     scaled: bool = False  # whether it was scaled before it was tapped
+    times: float | None = None  # by what its mean was multiplied before, if the graph shows it
+    halved: bool = False  # whether that is the half of half a squared error
     glance: tuple[float, ...] = ()  # at its targets, if the loss shows them
     doubt: str = ""  # what is unknown of a loss that was read without a tap: see `judged`
     shape: tuple[int, ...] = ()  # of the loss

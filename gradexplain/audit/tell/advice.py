@@ -25,6 +25,8 @@ TO_DO = {
 TO_DO_FOR = {
     "scaled before": "Tap each loss where it is computed, before anything divides it; the terms of "
     "a sum one by one, each with its own term=.",
+    "scaled by": "Tap each loss before anything scales it. A factor that is meant is its weight: "
+    "step.tap(loss, targets=..., weight=...).",
     "count belied": "Pass what the loss divides by: labels after the shift, sums of class weights.",
     "same loss": "Say which of the two they are, with the option named above.",
     "doubtful several": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",

@@ -163,8 +163,11 @@ SENTENCES: dict[str, str] = {
     "a sum, or it is masked or weighted before it is computed.",
     "doubtful inside": "Inside the micro-batches, the targets' weights differ or are all zero. "
     "Without a tap, weights of your own look the same as a mistake.",
-    "scaled before": "Every loss reads 1, and was multiplied or divided before it was tapped, so "
-    "what the loop does to it was not seen.",
+    "scaled before": "Every loss reads {read}, and was multiplied or divided before it was tapped, "
+    "so what the loop does to it was not seen.",
+    "scaled by": "The loss of {parts} was multiplied by {factor} before it was tapped.",
+    "before the tap": "The losses were tapped after they were scaled or summed; each is judged as "
+    "the mean loss of its targets.",
     "count belied": "The loss of {parts} itself averages over {saved} targets, but it was tapped "
     "with targets={given}.",
     "same loss": "{losses} tapped losses have the same value, over as many targets. Each may be "

@@ -1,0 +1,108 @@
+"""By what a scalar loss was multiplied before it was tapped, and which mean or sum it is."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+SHAPES = {
+    "ViewBackward0",
+    "UnsafeViewBackward0",
+    "ReshapeAliasBackward0",
+    "SqueezeBackward0",
+    "ToCopyBackward0",
+}
+_MEANS = {"MeanBackward0", "MeanBackward1"}
+_SUMS = {"SumBackward0", "SumBackward1"}
+_SAME = {*SHAPES, "NegBackward0", "CloneBackward0"}
+_PRODUCTS = {"MulBackward0", "DivBackward0"}
+#: Below a mean, they show that its elements may be no targets' own losses.
+_REDUCED = _MEANS | _SUMS | {"StackBackward0", "CatBackward0"}
+_SUM = 2  # of the reductions that a loss's node saves
+_SQUARES = {"PowBackward0", "MseLossBackward0"}
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """A mean or a sum, times some constants."""
+
+    node: Any  # the first one below the constants, in autograd's graph
+    factors: tuple[tuple[Tensor, int], ...]  # copies, read at the end; each with its power
+
+    @property
+    def size(self) -> int | None:
+        """How many elements are reduced; None if the node is no reduction, or one of reductions."""
+        size = _size(self.node)
+        return None if size is None or _elements(self.node).name() in _REDUCED else size
+
+    @property
+    def summed(self) -> bool:
+        """Whether the loss is a sum."""
+        reduction = getattr(self.node, "_saved_reduction", None)
+        return (self.size is not None and self.node.name() in _SUMS) or reduction == _SUM
+
+    @property
+    def halved(self) -> bool:
+        """Whether it is half a squared error."""
+        made = _elements(self.node) if _size(self.node) else self.node
+        squared = made is not None and made.name() in _SQUARES
+        return squared and [float(one) ** power for one, power in self.factors] == [0.5]
+
+    def times(self) -> float | None:
+        """Return the product of the constants, if they scale a mean or a sum of losses."""
+        known = self.size is not None or hasattr(self.node, "_saved_reduction")
+        return math.prod(float(one) ** power for one, power in self.factors) if known else None
+
+
+def scaled(loss: Tensor) -> Scaled:
+    """Return what a scalar loss is a multiple of."""
+    node, factors = loss.grad_fn, []
+    while node is not None:
+        if node.name() in _PRODUCTS:
+            found = _constant(node)
+            if found is None:
+                break
+            index, value, power = found
+            factors.append((value.detach().clone(), power))
+        elif node.name() in _SAME or _size(node) == 1:
+            index = 0
+        else:
+            break
+        node = node.next_functions[index][0]
+    return Scaled(node, tuple(factors))
+
+
+def by_a_constant(node: Any) -> bool:  # noqa: ANN401 - a node of autograd's graph
+    """Tell whether a node multiplies, or divides, by what needs no gradient."""
+    factors = [below for below, _ in node.next_functions if below is not None]
+    return node.name() in _PRODUCTS and len(factors) == 1
+
+
+def _constant(node: Any) -> tuple[int, Tensor, int] | None:  # noqa: ANN401 - a node of autograd's graph
+    """Return the place of a product's loss, and its other factor with its power."""
+    (left, _), (right, _) = node.next_functions
+    power = -1 if node.name() == "DivBackward0" else 1
+    if (left is None) == (right is None) or (left is None and power < 0):
+        return None
+    other = node._saved_other if right is None else node._saved_self  # noqa: SLF001 - torch's own
+    whole = other is not None and other.numel() == 1
+    return (int(left is None), other, power) if whole else None
+
+
+def _size(node: Any) -> int | None:  # noqa: ANN401 - a node of autograd's graph
+    """Return how many elements a node reduces to one; None if it does not."""
+    if node is None or node.name() not in _MEANS | _SUMS:
+        return None
+    return math.prod(node._saved_self_sym_sizes)  # noqa: SLF001 - torch's own
+
+
+def _elements(node: Any) -> Any:  # noqa: ANN401 - a node of autograd's graph
+    """Return what made the elements that a node reduces, past masks, signs and shapes."""
+    while True:
+        made = [below for below, _ in node.next_functions if below is not None]
+        if len(made) != 1:
+            return node
+        node = made[0]
+        if node.name() not in _SAME | _PRODUCTS:
+            return node
