@@ -1,16 +1,23 @@
 """The audit of functions: what a step computes, against what its micro-batches' means give."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, SupportsFloat
 
 import numpy as np
 
 from gradexplain.audit.api import audit_accumulation
 from gradexplain.audit.given import PerWorker, Update
+from gradexplain.audit.judge.case import Verdict
 from gradexplain.audit.read.sketches import Sketch
 from gradexplain.audit.read.tensors import Tensor
 from gradexplain.audit.read.walk import copied
 from gradexplain.audit.tell.report import Report
+
+_ADAM = (
+    "Is there an Adam in your step? Its update is no sum of gradients: return the gradient that it "
+    "gets, or step with plain SGD."
+)
 
 
 def check_accumulation(
@@ -69,7 +76,10 @@ def check_accumulation(
     parts = [mean(batch) for batch in batches]
     options.setdefault("again", mean(batches[0]))
     _check_same("mean_loss_gradient", before, params)
-    return audit_accumulation(found, parts, counts=counts, **options)
+    report = audit_accumulation(found, parts, counts=counts, **options)
+    if report.verdict is not Verdict.UNEXPLAINED:
+        return report
+    return replace(report, questions=(_ADAM, *report.questions))
 
 
 def _check_callable(name: str, function: object) -> None:

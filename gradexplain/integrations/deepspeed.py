@@ -21,7 +21,7 @@ import torch
 from deepspeed.utils import safe_get_full_grad
 from torch import Tensor
 
-from gradexplain.integrations.torch import Step, watch
+from gradexplain.integrations.torch import Step, divides, watch
 from gradexplain.integrations.torch_clips import Bound
 
 _ROUNDED = 1e-6  # a clip by less is none
@@ -42,9 +42,11 @@ def watch_engine(engine: Any, **options: Any) -> Iterator[Step]:  # noqa: ANN401
     optimizer = getattr(engine, "optimizer", None)
     if not hasattr(engine, "module") or not hasattr(optimizer, "step"):
         raise TypeError(f"engine must be DeepSpeed's, not {type(engine).__name__}")
+    said = divides("DeepSpeed", engine.gradient_accumulation_steps())
     weights = [weight for weight in engine.module.parameters() if weight.requires_grad]
     if isinstance(optimizer, torch.optim.Optimizer):  # stage 0: the gradients are whole
         with watch(engine.module, optimizer, **options) as step:
+            step.divides = said
             clip = _clipping(engine.clip_fp32_gradients, weights, step)
             with _replaced(engine, "clip_fp32_gradients", clip):
                 yield step
@@ -54,6 +56,7 @@ def watch_engine(engine: Any, **options: Any) -> Iterator[Step]:  # noqa: ANN401
         _replaced(optimizer, "step", whole.stepped),
         watch(engine.module, whole, **options) as step,
     ):
+        step.divides = said
         yield step
 
 

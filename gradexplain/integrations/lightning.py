@@ -20,6 +20,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from gradexplain.audit.tell.report import Report
 from gradexplain.audit.tell.steps import Steps
+from gradexplain.integrations.torch import divides
 from gradexplain.integrations.torch_every import Run, watch_every
 
 
@@ -32,7 +33,8 @@ class AuditCallback(Callback):
 
     Args:
         every: watch steps 1, 1 + every, 1 + 2 every, …; only the first by default.
-        on_wrong: "warn", or "raise" from the training loop, if a step does not average as intended.
+        on_wrong: "warn", or "raise" from the training loop, if a step does not average as intended,
+            or cannot be read.
         options: passed on to `watch`.
 
     Attributes:
@@ -65,9 +67,16 @@ class AuditCallback(Callback):
         """Begin to watch."""
         self._hooks.close()
         run = watch_every(
-            self._every, pl_module, trainer.optimizers, on_report=self._say, **self._options
+            self._every,
+            pl_module,
+            trainer.optimizers,
+            on_report=self._say,
+            on_unread=self._say_unread,
+            **self._options,
         )
         self._run = self._hooks.enter_context(run)
+        parts = trainer.accumulate_grad_batches if pl_module.automatic_optimization else 1
+        self._run.divides = divides("Lightning", parts)
         self.found = self._run.found
 
     def tap(self, loss: torch.Tensor, targets: Any = None, **named: Any) -> torch.Tensor:  # noqa: ANN401 - as `Step.tap`
@@ -93,6 +102,21 @@ class AuditCallback(Callback):
         if not self.found.is_new(step):
             return
         if report.ok:
-            rank_zero_info(f"audit of step {step}: {report.summary}")
+            rank_zero_info(f"audit of step {step}: {report.line}")
         else:
             rank_zero_warn(f"audit of step {step}: {report}")
+
+    def _say_unread(self, step: int, reason: str) -> None:
+        """Say that a step was not read, once for each reason.
+
+        Raises:
+            ValueError: `on_wrong` is "raise".
+        """
+        said = (
+            f"step {step} was not audited: {reason}; in Lightning, call this callback's own tap in "
+            "training_step: loss = audit.tap(loss, targets=...)"
+        )
+        if self._on_wrong == "raise":
+            raise ValueError(said)
+        if self.found.unread[reason] == [step]:
+            rank_zero_warn(said)

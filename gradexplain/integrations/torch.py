@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from gradexplain.audit.judge.case import MAIN
+from gradexplain.audit.judge.case import MAIN, Verdict
 from gradexplain.audit.tap.judged import judged
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tell.report import Report
@@ -39,11 +39,18 @@ from gradexplain.integrations.torch_saved import saved_by
 from gradexplain.integrations.torch_scaled import scaled
 from gradexplain.integrations.torch_seen import seen_by
 from gradexplain.integrations.torch_taps import Taps, untapped
-from gradexplain.integrations.torch_workers import peers_of, rank, together
+from gradexplain.integrations.torch_workers import peers_of, rank, together, workers
 
 Models: TypeAlias = nn.Module | Sequence[nn.Module]
 _TENSORS = "torch.distributed.tensor"  # of sharded parameters; they have imported it
 _FLAT = "FullyShardedDataParallel"
+#: What a division somewhere else would explain.
+AVERAGED_WRONGLY = {
+    Verdict.MEAN_OF_MEANS,
+    Verdict.MEAN_OF_GROUP_MEANS,
+    Verdict.RESCALED,
+    Verdict.REWEIGHTED,
+}
 
 
 @contextlib.contextmanager
@@ -91,6 +98,7 @@ def watch(
     shards = _shards(model, parameters, peers)
     way = Path(parameters, _listed(optimizer), passes, sketching=path, shards=shards)
     step = Step(model, passes, way, peers, expect=_checked(expect), clipped=clipped)
+    step.divides = accelerated(optimizer)
     with step.watched(), way.watched(), clips_seen(way.clipped), scales_seen(way.unscaled):
         yield step
 
@@ -111,6 +119,7 @@ class Step:
         self._passes, self._path, self._judging = passes, path, judging
         self._peers = peers
         self.apart = False  # whether each tapped loss is known to be another micro-batch's
+        self.divides = ""  # who divides the losses beside the loop, a sentence for a wrong step
         self._taps = Taps(passes)
         self.readers = Readers(_listed(model), path.names)
         path.forget = self._taps.forget
@@ -193,7 +202,8 @@ class Step:
             RuntimeError: a worker did not come within a minute, or raised an error itself.
         """
         found = together(self._own, lambda everyone: judged(everyone, **self._judging))
-        return replace(found, quiet=rank() > 0)
+        told = () if not self.divides or found.verdict not in AVERAGED_WRONGLY else (self.divides,)
+        return replace(found, quiet=rank() > 0, notes=(*found.notes, *told))
 
     def _begin(self, one: Pass, roots: Sequence[Any]) -> None:
         one.untapped = untapped(roots, self._path.names)
@@ -221,6 +231,25 @@ class Step:
         """Name the layers that normalize a batch by its own statistics."""
         normed = ((n, m) for n, m in self._modules if isinstance(m, _BatchNorm) and m.training)
         return tuple(f"{name or 'the model'} ({type(m).__name__})" for name, m in normed)
+
+
+def accelerated(optimizer: Any) -> str:  # noqa: ANN401 - one optimizer, or several
+    """Return what `divides` does, if accelerate has prepared an optimizer."""
+    states = (getattr(one, "gradient_state", None) for one in _listed(optimizer))
+    return next((divides("accelerate", one.num_steps) for one in states if one is not None), "")
+
+
+def divides(framework: str, parts: int) -> str:
+    """Return a sentence on what divides a loss beside the loop itself; "" if nothing does."""
+    said = [f"{framework} divides each loss by {parts}"] if parts > 1 else []
+    said += [f"the gradients are averaged over {workers()} workers"] if workers() > 1 else []
+    if not said:
+        return ""
+    times = parts * workers()
+    return (
+        f"{' and '.join(said)}. So the right loss is the micro-batch's mean * n * {times} / N, for "
+        "its n targets of the N in the whole step, on all workers."
+    )
 
 
 def _check_reduction(loss: Tensor, reduction: object) -> None:

@@ -24,11 +24,13 @@ from torch import Tensor, nn
 
 from gradexplain.audit.tell.report import Report
 from gradexplain.audit.tell.steps import Steps
-from gradexplain.integrations.torch import Models, Step, watch
+from gradexplain.integrations.torch import Models, Step, accelerated, watch
 from gradexplain.integrations.torch_workers import together
 
 #: Called after each step that was read, with its number and its report.
 Told = Callable[[int, Report], None]
+#: Called after each step that could not be read, with its number and the reason.
+Unread = Callable[[int, str], None]
 
 
 @contextlib.contextmanager
@@ -38,6 +40,7 @@ def watch_every(
     optimizer: Any,  # noqa: ANN401 - one optimizer, or several
     *,
     on_report: Told | None = None,
+    on_unread: Unread | None = None,
     **options: Any,  # noqa: ANN401 - as `watch` has them
 ) -> "Iterator[Run]":
     """Watch steps 1, 1 + n, 1 + 2n, …; each ends with its optimizer's step, where the next begins.
@@ -52,17 +55,21 @@ def watch_every(
             has stepped once.
         on_report: called after each step that was read, with its number, from 1, and its report. It
             runs inside `optimizer.step()`, after the update, and what it raises stops the run.
+        on_unread: called after a step that could not be read, with its number and the reason.
+            Without it, the first step that cannot be read stops the run.
         options: passed on to `watch`. With path=False a watched step costs least.
 
     Raises:
         TypeError: `n` is not an integer, or an optimizer is not a `torch.optim.Optimizer`.
-        ValueError: `n` is below 1, or the first step cannot be read: nothing was tapped.
+        ValueError: `n` is below 1, or the first step cannot be read: nothing was tapped, and
+            there is no `on_unread`.
     """
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"n must be an integer, not {type(n).__name__}")
     if n < 1:
         raise ValueError(f"n must be at least 1, not {n}")
-    run = Run(n, model, _plain(optimizer), on_report, options)
+    run = Run(n, model, _plain(optimizer), on_report, on_unread, options)
+    run.divides = accelerated(optimizer)
     with run.watched():
         yield run
 
@@ -76,13 +83,16 @@ class Run:
         model: Models,
         optimizers: Sequence[torch.optim.Optimizer],
         on_report: Told | None,
+        on_unread: Unread | None,
         options: dict[str, Any],
     ) -> None:
         """Begin before the first step; `watch_every` makes it."""
         self.found = Steps()
         self.steps = 0  # that were taken
         self._n, self._model, self._optimizers = n, model, optimizers
-        self._on_report, self._options = on_report, options
+        self.divides = ""  # as a `Step` has it
+        self._on_report, self._on_unread, self._options = on_report, on_unread, options
+        self._looked = False  # whether a step was read, or said to be unread
         self._window = contextlib.ExitStack()
         self._step: Step | None = None
         self._given_up = ""  # why the open window is not to be read
@@ -123,7 +133,7 @@ class Run:
     def _begin(self) -> None:
         """Open a window, if the step that comes next is to be watched."""
         self._waiting = {id(each) for each in self._optimizers}
-        if self.steps % self._n and self.found.alike:
+        if self.steps % self._n and self._looked:
             return
         window = watch(self._model, list(self._optimizers), **self._options)
         self._step = self._window.enter_context(window)
@@ -153,14 +163,20 @@ class Run:
 
     def _read(self, step: Step, given_up: str) -> None:
         """Add the step's report; one that can't be read stops the run only if none was before."""
+        step.divides = step.divides or self.divides
         try:
             # Workers meet even if one gave up, so that none waits for it.
             report = together(lambda: _raised(given_up), _none) if given_up else step.report()
         except (ValueError, RuntimeError) as error:
-            if not self.found.alike and not given_up and "given up" not in str(error):
+            skipped = given_up or "given up" in str(error)
+            if not (self._looked or skipped or self._on_unread):
                 raise
             self.found.add_unread(self.steps, given_up or str(error))
+            if self._on_unread is not None and not skipped:
+                self._looked = True
+                self._on_unread(self.steps, str(error))
             return
+        self._looked = True
         self.found.add(self.steps, report)
         if self._on_report is not None:
             self._on_report(self.steps, report)

@@ -8,6 +8,7 @@ of a reduction into buckets that share its memory, leave the version as it was.
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -167,6 +168,7 @@ class Path:
                 "watch must see one optimizer step, but "
                 f"{type(optimizer).__name__} stepped a second time inside the window: leave it "
                 "after the first step (`break`), or watch the run with `watch_every`"
+                f"{_accelerate()}"
             )
         closure, wrapped = _closure(arguments, named)
         if closure is None:
@@ -284,6 +286,16 @@ def _unit(kind: torch.dtype) -> float:
 def _held(optimizer: Any) -> set[int]:  # noqa: ANN401 - any optimizer
     groups = getattr(optimizer, "param_groups", ())
     return {id(weight) for group in groups for weight in group["params"]}
+
+
+def _accelerate() -> str:
+    """Return why accelerate steps again, where it is used."""
+    if "accelerate" not in sys.modules:
+        return ""
+    return (
+        ". accelerate also steps at the end of its dataloader, however few batches came since the "
+        "step before: `if accelerator.sync_gradients: break` ends the loop after the first step"
+    )
 
 
 def _closure(

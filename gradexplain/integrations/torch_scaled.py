@@ -47,12 +47,19 @@ class Scaled:
         """Whether it is half a squared error."""
         made = _elements(self.node) if _size(self.node) else self.node
         squared = made is not None and made.name() in _SQUARES
-        return squared and [float(one) ** power for one, power in self.factors] == [0.5]
+        return squared and len(self.factors) == 1 and self._product() == 0.5
 
     def times(self) -> float | None:
         """Return the product of the constants, if they scale a mean or a sum of losses."""
         known = self.size is not None or hasattr(self.node, "_saved_reduction")
-        return math.prod(float(one) ** power for one, power in self.factors) if known else None
+        return self._product() if known else None
+
+    def _product(self) -> float | None:
+        """Return the product of the constants; None after a division by 0."""
+        numbers = [(float(one), power) for one, power in self.factors]
+        if any(one == 0 and power < 0 for one, power in numbers):
+            return None
+        return math.prod(one**power for one, power in numbers)
 
 
 def scaled(loss: Tensor) -> Scaled:

@@ -203,7 +203,7 @@ class AuditCallback(TrainerCallback):
         # The base class's `log`: TRL's would end the window that its own metrics are averaged over.
         # Logging takes the wish to log back, which the trainer's own metrics of this step need.
         wished = control.should_log
-        Trainer.log(self._trainer, {"audit": report.summary})
+        Trainer.log(self._trainer, {"audit": report.line})
         control.should_log = wished
         if report.ok is False and self._on_wrong == "raise":
             report.check()

@@ -7,6 +7,7 @@ from typing import Any
 from transformers import Trainer
 
 from gradexplain.audit import Report
+from gradexplain.integrations.torch import AVERAGED_WRONGLY, divides
 
 _NEAR = 1e-2
 _NO_ADVANTAGE = (
@@ -23,13 +24,21 @@ def hinted(report: Report, trainer: Trainer, items: Any) -> Report:  # noqa: ANN
         trainer: whose step it was.
         items: the `num_items_in_batch` that `compute_loss` was given.
     """
-    if report.ok is False and items is not None:
+    if report.verdict in AVERAGED_WRONGLY and items is None:
+        hints = tuple(filter(None, [divides("The trainer", _parts(trainer))]))
+    elif report.ok is False and items is not None:
         hints = tuple(_hints(report, trainer, float(items)))
     elif report.ok is None and None in report.weights and "GRPOTrainer" in _kinds(trainer):
         hints = (_NO_ADVANTAGE,)
     else:
         return report
     return replace(report, notes=(*report.notes, *hints))
+
+
+def _parts(trainer: Trainer) -> int:
+    """Return into how many parts the trainer divides a step's losses."""
+    steps = getattr(trainer, "current_gradient_accumulation_steps", None)  # older ones: the usual
+    return int(steps or trainer.args.gradient_accumulation_steps)
 
 
 def _kinds(trainer: Trainer) -> list[str]:

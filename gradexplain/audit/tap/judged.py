@@ -434,9 +434,11 @@ def _as_read(parts: Sequence[Part], rows: Sequence[Row]) -> Iterator[Part]:
     Where only float32's own rounding lies between the two, the expected weight is shown.
     """
     counted = [row for row in rows if row.count != 0]
+    several = len({row.worker for row in counted}) > 1
     for part, row in zip(parts, counted, strict=True):
+        own = replace(part, worker=row.worker) if several else part
         near = part.weight is not None and abs(row.value - part.weight) <= _ROUNDED * abs(row.value)
-        yield part if part.weight is None or near else replace(part, weight=row.value)
+        yield own if part.weight is None or near else replace(own, weight=row.value)
 
 
 def _to_do(found: Finding, usual: str) -> str:

@@ -12,7 +12,7 @@ from gradexplain.audit.judge.weights import Weights
 from gradexplain.audit.tell.advice import QUESTIONS, TO_DO, TO_DO_FOR
 from gradexplain.audit.tell.sentences import digits, sentence
 from gradexplain.audit.tell.text import Part, table, wrapped
-from gradexplain.audit.tell.words import INTENDED, TITLES
+from gradexplain.audit.tell.words import EQUAL_COUNTS, INTENDED, SENTENCES, TITLES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +69,12 @@ class Report:
     def summary(self) -> str:
         """The verdict and what it rests on, in one line."""
         return f"{TITLES[self.verdict]}: {self.claim}"
+
+    @property
+    def line(self) -> str:
+        """The summary; after it, if the counts are equal, that they hide a mean of means."""
+        equal = self.ok and SENTENCES["equal counts"] in self.notes
+        return self.summary + (f" {EQUAL_COUNTS}" if equal else "")
 
     def check(self) -> "Report":
         """Return the report if `ok` is True.

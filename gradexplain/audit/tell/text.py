@@ -21,6 +21,7 @@ class Part:
     expected: float | None
     weight: float | None
     uncertainty: float | None
+    worker: int | None = None  # that it is of, where there are several
 
     @property
     def ratio(self) -> float | None:
@@ -49,16 +50,23 @@ def table(parts: Sequence[Part]) -> list[str]:
     """Return a line per part; of many parts, those furthest from expected, in their own order."""
     far = sorted(range(len(parts)), key=lambda k: -_distance(parts[k]))
     shown = sorted(far[:_ROWS])
-    width = max([4, *(len(_name(part)) for part in parts)])
-    lines = [f"{'part':>{width}}      count   expected       read   read/expected"]
+    width = max(len(_label(parts)), *(len(_name(part)) for part in parts), 0)
+    lines = [f"{_label(parts):>{width}}      count   expected       read   read/expected"]
     lines += [_row(parts[k], width) for k in shown]
     if len(shown) < len(parts):
         lines.append(f"… and {len(parts) - len(shown)} more parts, nearer to expected")
     return lines
 
 
+def _label(parts: Sequence[Part]) -> str:
+    """Return the head of the first column."""
+    return "part" if all(part.worker is None for part in parts) else "part, worker"
+
+
 def _name(part: Part) -> str:
-    return f"{part.term[:24]} {part.index}".strip()
+    if part.worker is None:
+        return f"{part.term[:24]} {part.index}".strip()
+    return f"{part.term[:14]} {part.index}, {part.worker:>6}".strip()
 
 
 def _row(part: Part, width: int) -> str:

@@ -71,6 +71,8 @@ _SETTLE = (
     'Update(before, after, learning_rate). If neither, pass arithmetic="float32".'
 )
 
+EQUAL_COUNTS = "The counts are equal, so a mean of means would look the same."
+
 SENTENCES: dict[str, str] = {
     # what a finding rests on
     "all zero": "Every part is zero, so no weight can be read.",
@@ -115,8 +117,7 @@ SENTENCES: dict[str, str] = {
     "multiple of full too": "A is {factor} times the full gradient.",
     "also any mean": "With only one part, all means are the same.",
     "also any factor": "The mean is zero, so it is the mean times any factor.",
-    "equal counts": "The counts are equal, so a mean of means would look the same: "
-    "use unequal ones.",
+    "equal counts": EQUAL_COUNTS.removesuffix(".") + ": use unequal ones.",
     "sum": "Together, {parts} weigh {ratio} times what they should.",
     "but unread": "The weights of {parts} cannot be determined; the others fit this.",
     "only the last": "Only the last part is left: are gradients zeroed before each backward pass?",
