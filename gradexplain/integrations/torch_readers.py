@@ -23,6 +23,7 @@ from gradexplain.integrations.torch_log_probs import LogProbs
 from gradexplain.integrations.torch_origins import Lines, Origin, lines
 from gradexplain.integrations.torch_passes import Pass
 from gradexplain.integrations.torch_saved import KINDS, MEAN, NLL, NONE, counted, doubt, weighted
+from gradexplain.integrations.torch_scaled import squares
 from gradexplain.integrations.torch_taps import Tap, Targets
 from gradexplain.integrations.torch_terms import name_terms, question_passes
 
@@ -157,6 +158,12 @@ class Readers:
 
     def _at_node(self, one: Pass, node: Any) -> None:  # noqa: ANN401 - a node of autograd's graph
         """Read what arrives at a loss's node, with the count of targets that it saved."""
+        if node.name() not in KINDS:
+            count = float(squares(node) or 0)
+            tap = Tap("loss", None, count, None, summed=False, value=torch.zeros(()))
+            tap.kind, tap.doubt = "squared error", "squares"
+            self._hooked(one, node, tap)
+            return
         reduction, (kept, found) = node._saved_reduction, counted(node)  # noqa: SLF001 - torch's own
         count = float(found)
         summed = reduction not in {NONE, MEAN}
@@ -255,7 +262,7 @@ def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) 
         if node in stops:
             graph.known.append(node)
             continue
-        if node.name() in KINDS:
+        if node.name() in KINDS or squares(node):
             graph.losses.append(node)
             continue
         name = weights.get(id(getattr(node, "variable", None)))
@@ -268,7 +275,9 @@ def met(roots: Sequence[Any], stops: Iterable[Any], weights: Mapping[int, str]) 
                 seen.add(below)
                 waiting.append(below)
     graph.bent = bent(graph.losses, above)
-    reduced = (f"{node.name()} {node._saved_reduction}" for node in graph.losses)  # noqa: SLF001 - torch's own
+    reduced = (
+        f"{node.name()} {getattr(node, '_saved_reduction', 'by hand')}" for node in graph.losses
+    )
     graph.nodes = frozenset(node.name() for node in seen.difference(graph.losses)).union(reduced)
     return graph
 

@@ -80,6 +80,24 @@ def scaled(loss: Tensor) -> Scaled:
     return Scaled(node, tuple(factors))
 
 
+def squares(node: Any) -> int | None:  # noqa: ANN401 - a node of autograd's graph
+    """Return how many squared differences a node is the mean of, if their targets are fixed."""
+    if node.name() not in _MEANS or not node.next_functions[0][0]:
+        return None
+    power = node.next_functions[0][0]
+    if power.name() != "PowBackward0" or power._saved_exponent != 2:  # noqa: SLF001 - torch's own
+        return None
+    less = power.next_functions[0][0]
+    if less is None or less.name() != "SubBackward0":
+        return None
+    made = [below for below, _ in less.next_functions if below is not None]
+    fixed = len(made) == 1 and bool(made[0].next_functions)  # a parameter's own penalty is none
+    whole = math.prod(node._saved_self_sym_sizes)  # noqa: SLF001 - torch's own
+    over = getattr(node, "_saved_dim", None)
+    every = over is None or len(over) == len(node._saved_self_sym_sizes)  # noqa: SLF001 - torch's own
+    return whole if fixed and every else None
+
+
 def by_a_constant(node: Any) -> bool:  # noqa: ANN401 - a node of autograd's graph
     """Tell whether a node multiplies, or divides, by what needs no gradient."""
     factors = [below for below, _ in node.next_functions if below is not None]

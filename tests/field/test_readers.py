@@ -431,6 +431,42 @@ def test_a_loss_that_is_bent_is_not_read() -> None:
         small(lambda m, n: error(m, n).sqrt(), passes=1)
 
 
+def by_hand(model: nn.Module, n: int) -> Tensor:
+    return ((model(torch.randn(n, 20)) - torch.randn(n, 5)) ** 2).mean()
+
+
+def squared(model: nn.Module, n: int) -> Tensor:
+    return (torch.randn(n, 5) - model(torch.randn(n, 20))).square().mean((0, 1))
+
+
+@pytest.mark.parametrize("written", [by_hand, squared])
+def test_squared_errors_by_hand_are_read_if_right_and_asked_about_if_not(written: Any) -> None:
+    right = small(lambda m, n: written(m, n) * n / T)
+    assert right.ok is True
+    assert right.expected == pytest.approx([n / T for n in NS])
+    wrong = small(lambda m, n: written(m, n) / len(NS))
+    assert wrong.ok is None
+    assert wrong.to_do.startswith("Use mse_loss, or tap the loss")
+    assert wrong.notes[0].endswith("A weighs every part alike.")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda m, n: m(torch.randn(n, 20)).square().mean(),
+        lambda m, n: (m(torch.randn(n, 20)) - 1).pow(3).mean(),
+        lambda m, n: (m(torch.randn(n, 20)) - 1).square().mean(0).sum(),
+        lambda m, n: (m(torch.randn(n, 20)) - m(torch.randn(n, 20))).square().mean(),
+        lambda m, n: (m[0].weight - 1).square().mean() * n,
+        lambda m, n: by_hand(m, n).sqrt(),
+    ],
+    ids=["no target", "cubes", "by column", "two passes", "penalty", "root"],
+)
+def test_what_is_no_mean_of_squared_errors_is_not_read_as_one(other: Any) -> None:
+    with pytest.raises(ValueError, match="watch must be shown a loss, but none was tapped"):
+        small(other)
+
+
 def test_a_closure_is_read_without_a_tap() -> None:
     def closed(factor: Callable[[int], float]) -> Report:
         torch.manual_seed(0)

@@ -277,6 +277,7 @@ def _doubtful(
     cases = (
         ("several", True, note("doubtful several")),
         ("passes", True, note("doubtful passes")),
+        ("squares", True, note("doubtful squares")),
         ("targets", plain or masked, note("doubtful targets")),
         ("inside", (plain and uneven) or masked, note("doubtful inside")),
     )

@@ -31,6 +31,7 @@ TO_DO_FOR = {
     "same loss": "Say which of the two they are, with the option named above.",
     "doubtful several": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",
     "doubtful passes": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",
+    "doubtful squares": "Use mse_loss, or tap the loss: loss = step.tap(loss, targets=...).",
     "doubtful targets": "Tap the loss, with its count: loss = step.tap(loss, targets=...).",
     "doubtful inside": "Tap the weighted mean: loss = step.tap(loss, targets=weights.sum()).",
     "all zero": "Audit a step whose gradients are not zero.",

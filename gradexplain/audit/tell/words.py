@@ -160,6 +160,8 @@ SENTENCES: dict[str, str] = {
     "they come from, in the range of their targets, or in the parameters they train; or two have "
     "the same targets; or the model may have made targets itself. Without a tap, parts of one mean "
     "look the same as terms of their own.",
+    "doubtful squares": "A mean of squares that is written by hand does not show its targets. "
+    "Without a tap, parts of one mean look the same as terms of their own.",
     "doubtful targets": "Without a tap, the loss does not show how many targets it is over: it is "
     "a sum, or it is masked or weighted before it is computed.",
     "doubtful inside": "Inside the micro-batches, the targets' weights differ or are all zero. "
