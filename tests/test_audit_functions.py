@@ -120,6 +120,22 @@ def test_workers_updates_and_sketches_may_come_back() -> None:
     assert check_accumulation(sketched(right), sketched(mean), PARAMS, BATCHES, COUNTS).ok
 
 
+def test_an_adam_in_the_step_is_asked_about() -> None:
+    def adam(params: Params, batches: list[Batch]) -> Params:
+        gradient = right(params, batches)  # its first update: each number over its own size
+        return {
+            "layer": {"w": np.sign(gradient["layer"]["w"])},
+            "b": np.sign(gradient["b"]),
+        }
+
+    report = check_accumulation(adam, mean, PARAMS, BATCHES, COUNTS)
+    assert report.verdict.value == "unexplained"
+    assert report.questions[0].startswith("Is there an Adam in your step?")
+    for step in (right, mean_of_means):
+        report = check_accumulation(step, mean, PARAMS, BATCHES, COUNTS)
+        assert not any("Adam" in question for question in report.questions)
+
+
 def test_dropout_is_no_mistake() -> None:
     rng = np.random.default_rng(1)
 

@@ -177,6 +177,19 @@ def test_a_report_s_summary_is_one_line_and_its_repr() -> None:
     assert repr(report) == f"<Report {report.summary}>"
 
 
+def test_its_line_says_what_equal_counts_hide() -> None:
+    parts = [np.random.default_rng(k).standard_normal(50) for k in range(2)]
+    alike, own = (parts[0] + parts[1]) / 2, 0.25 * parts[0] + 0.75 * parts[1]
+    report = audit_accumulation(alike, parts, counts=[5, 5])
+    assert report.line == (
+        "exact: A is the mean gradient. The counts are equal, so a mean of means would look the "
+        "same."
+    )
+    for gradient, counts in ((own, [5, 15]), (alike, [5, 15])):
+        report = audit_accumulation(gradient, parts, counts=counts)
+        assert report.line == report.summary
+
+
 def test_a_failed_check_hides_its_frame_from_pytest() -> None:
     with pytest.raises(AssertionError) as caught:
         report_of([0.25] * 4).check()

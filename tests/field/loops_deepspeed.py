@@ -79,7 +79,7 @@ for number in range(4):
         if number or "offload" not in options:
             name = " ".join([f"zero {number}", *options])
             run = functools.partial(stage, number, **options)
-            LOOPS[name] = Loop(run, "mean-of-means")
+            LOOPS[name] = Loop(run, "mean-of-means", f"DeepSpeed divides each loss by {K}")
 
 
 @loop("rescaled", "once too often")

@@ -79,6 +79,7 @@ def test_the_guides_loop_is_a_mean_of_means_and_divides_the_last_step_by_four(
         ("mean-of-means", (3,)),
     ]
     assert found.alike[1].report.claim == "A weighs every part alike, times 0.5."
+    assert all("accelerate divides each loss by 4" in str(one.report) for one in found.alike)
 
 
 def one_step(*, right: bool, tapped: bool, precision: str = "no") -> Report:
@@ -110,6 +111,29 @@ def test_one_step_is_read_with_a_tap_or_without(
 ) -> None:
     report = one_step(right=right, tapped=tapped, precision=precision)
     assert report.verdict.value == ("exact" if right else "mean-of-means"), report
+    said = [note for note in report.notes if note.startswith("accelerate divides each loss by 4.")]
+    assert len(said) == (not right)
+
+
+def test_a_step_at_the_dataloaders_end_is_explained() -> None:
+    batches = token_batches(LENGTHS[: ACCUMULATE + 1])
+
+    def epoch(*, leave: bool) -> Report:
+        accelerator, model, optimizer, loader = prepared(batches, "no")
+        with watch(model, optimizer) as step:
+            for batch in loader:
+                with accelerator.accumulate(model):
+                    accelerator.backward(mean_loss(model, batch))
+                    optimizer.step()
+                    optimizer.zero_grad()
+                    if leave and accelerator.sync_gradients:
+                        break
+        return step.report()
+
+    said = r"accelerate also steps at the end of its dataloader, .*sync_gradients: break`"
+    with pytest.raises(ValueError, match=said):
+        epoch(leave=False)
+    assert len(epoch(leave=True).weights) == ACCUMULATE
 
 
 def test_two_workers() -> None:

@@ -166,6 +166,52 @@ def test_it_warns_once_or_raises() -> None:
     fit(Module(batches, right=True), batches, AuditCallback(every=1, on_wrong="raise"))
 
 
+class Unread(Module):
+    """A loss that nobody knows, and that is not tapped."""
+
+    def training_step(self, batch: Batch, at: int) -> torch.Tensor:
+        del at
+        return self.model(batch[0]).logsumexp(-1).mean()
+
+
+def test_a_loss_that_cannot_be_read_stops_no_run_unless_that_is_asked_for() -> None:
+    batches, audit = token_batches(LENGTHS), AuditCallback(every=1)
+    with pytest.warns(UserWarning, match="step 1 was not audited: watch must be shown") as seen:
+        fit(Unread(batches, right=True), batches, audit)
+    said = [str(one.message) for one in seen if "audited" in str(one.message)]
+    assert len(said) == 1
+    assert said[0].endswith("own tap in training_step: loss = audit.tap(loss, targets=...)")
+    assert audit.found.ok is None
+    assert list(audit.found.unread.values()) == [[1, 2]]
+    once = AuditCallback()
+    with pytest.warns(UserWarning, match="step 1 was not audited"):
+        fit(Unread(batches, right=True), batches, once)
+    assert list(once.found.unread.values()) == [[1]]
+    with pytest.raises(ValueError, match=r"^step 1 was not audited: .* audit\.tap\(loss, targets"):
+        fit(Unread(batches, right=True), batches, AuditCallback(on_wrong="raise"))
+
+
+def test_it_says_who_divides_and_what_is_right() -> None:
+    [wrong] = fitted(LENGTHS[:4], right=False).alike
+    assert wrong.report.notes[-1] == (
+        "Lightning divides each loss by 4. So the right loss is the micro-batch's mean * n * 4 / N,"
+        " for its n targets of the N in the whole step, on all workers."
+    )
+    [right] = fitted(LENGTHS[:4], right=True).alike
+    [manual] = fitted(LENGTHS[:4], right=False, kind=Manual).alike
+    for report in (right.report, manual.report):
+        assert not any("Lightning" in note for note in report.notes)
+
+
+def test_a_right_step_of_equal_counts_says_what_it_cannot_show(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    batches = token_batches([10] * 4)
+    with caplog.at_level("INFO"):
+        fit(Module(batches, right=True), batches, AuditCallback())
+    assert "so a mean of means would look the same." in caplog.text
+
+
 def test_nothing_is_left_behind() -> None:
     batches = token_batches(LENGTHS)
     module, callback = OwnLoss(batches, right=True), AuditCallback()
@@ -198,3 +244,4 @@ def test_two_workers() -> None:
         assert said[f"{precision} right"][0] == {"exact": [1, 2]}
         assert said[f"{precision} wrong"][0] == {"mean-of-means": [1, 2]}
         assert said[f"{precision} wrong"][1].startswith("MEAN OF MEANS in steps 1 to 2, of 2")
+        assert said[f"{precision} wrong"][2]

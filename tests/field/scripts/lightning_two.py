@@ -20,6 +20,8 @@ for precision in ("32-true", "bf16-mixed"):
             said[f"{precision} {'right' if right else 'wrong'}"] = [
                 {one.report.verdict.value: one.steps for one in found.alike},
                 text.splitlines()[0],
+                "Lightning divides each loss by 4 and the gradients are averaged over 2 workers."
+                in " ".join(text.split()),
             ]
 if rank == 0:
     json.dump(said, sys.stdout)
