@@ -36,7 +36,7 @@ class Tapped:
 
     def belies(self) -> bool:
         """Tell whether the loss uses another count than the one given; sums are rounded."""
-        if self.saved is None or self.count is None:
+        if not self.saved or self.count is None:  # over no targets, there is no mean to judge
             return False
         rounding = 0.0 if self.saved.is_integer() else 1e-3 * self.saved
         return abs(self.saved - self.count) > rounding
