@@ -369,8 +369,8 @@ def test_workers_are_one_step() -> None:
     assert report.details[0] == "From backward to SGD: × 0.5 in every pass."
     assert [part.worker for part in report.parts] == [0, 0, 0, 1, 1, 1]
     assert str(report).splitlines()[3:6:2] == [
-        "part, worker      count   expected       read   read/expected",
-        "   1,      0          2     0.0625     0.0625               1",
+        "part  worker      count   expected       read   read/expected",
+        "   1       0          2     0.0625     0.0625               1",
     ]
     assert all(part.worker is None for part in judged(World().seen()).parts)
     assert judged(on_two([1 / 3] * 3)).verdict.value == "mean-of-means"

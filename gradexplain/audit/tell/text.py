@@ -60,13 +60,13 @@ def table(parts: Sequence[Part]) -> list[str]:
 
 def _label(parts: Sequence[Part]) -> str:
     """Return the head of the first column."""
-    return "part" if all(part.worker is None for part in parts) else "part, worker"
+    return "part" if all(part.worker is None for part in parts) else "part  worker"
 
 
 def _name(part: Part) -> str:
     if part.worker is None:
         return f"{part.term[:24]} {part.index}".strip()
-    return f"{part.term[:14]} {part.index}, {part.worker:>6}".strip()
+    return f"{part.term[:14]} {part.index}  {part.worker:>6}".strip()
 
 
 def _row(part: Part, width: int) -> str:
