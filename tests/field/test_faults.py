@@ -12,8 +12,9 @@ import pytest
 import test_audit_tap
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
-from field import test_readers, test_watch
+from field import test_readers, test_tapped_counts, test_watch
 from field.loops import adam, plain, tokens
 from field.test_loops import LOOPS, said
 from field.test_readers import bce
@@ -25,6 +26,7 @@ from gradexplain.integrations import (
     torch_passes,
     torch_path,
     torch_readers,
+    torch_scaled,
     torch_seen,
     torch_sketch,
     torch_taps,
@@ -337,6 +339,40 @@ def smoothing_is_not_fitted(patch: Patch) -> None:
 @fault(lambda: test_readers.test_what_cannot_be_read_is_said_not_to_be(test_readers.distilled))
 def what_is_left_over_is_not_looked_at(patch: Patch) -> None:
     patch.setattr(torch_head, "_LEAVES", {torch.float32: 10.0})
+
+
+@fault(lambda: test_tapped_counts.test_a_factor_before_the_tap_is_asked_about(cross_entropy))
+def constants_above_a_mean_are_not_looked_for(patch: Patch) -> None:
+    patch.setattr(torch_scaled.Scaled, "_product", lambda _: 1.0)
+
+
+@fault(
+    lambda: test_tapped_counts.test_rows_are_no_targets_where_the_loss_counts_tokens(
+        test_tapped_counts.by_hand, right=False
+    )
+)
+def what_divides_a_sum_is_not_looked_for(patch: Patch) -> None:
+    patch.setattr(torch_seen, "_times", nothing)
+
+
+@fault(test_tapped_counts.test_elements_of_targets_are_in_proportion_to_them)
+def terms_that_are_stacked_are_taken_for_targets(patch: Patch) -> None:
+    patch.setattr(torch_scaled, "_REDUCED", set())
+
+
+@fault(
+    lambda: test_readers.test_squared_errors_by_hand_are_read_if_right_and_asked_about_if_not(
+        test_readers.by_hand
+    )
+)
+def squares_are_taken_for_certain(patch: Patch) -> None:
+    hooked = torch_readers.Readers._hooked
+
+    def sure(self: Any, one: Any, node: Any, tap: Any, *more: Any, **named: Any) -> None:
+        tap.doubt = ""
+        hooked(self, one, node, tap, *more, **named)
+
+    patch.setattr(torch_readers.Readers, "_hooked", sure)
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -170,11 +170,19 @@ def test_elements_of_targets_are_in_proportion_to_them() -> None:
         rows = logits[:n].square().reshape(1, -1)
         return step.tap((rows.sum(1) / n).mean(), n) * n / total
 
-    def terms(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
-        both = torch.stack([cross_entropy(logits, y), logits.logsumexp(1)[y != -100].mean()])
-        return (step.tap(both.sum(), n) + step.tap(both.mean(), n, term="mean")) * n / total
+    def two(logits: Tensor, y: Tensor) -> Tensor:
+        return torch.stack([cross_entropy(logits, y), logits.logsumexp(1)[y != -100].mean()])
 
-    for right in (squares, error, halved, one_row, terms):
+    def mean_of_terms(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(two(logits, y).mean(), n) * n / total
+
+    def sum_of_terms(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(two(logits, y).sum(), n) * n / total
+
+    def divided(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(two(logits, y).sum() / 2, n) * n / total
+
+    for right in (squares, error, halved, one_row, mean_of_terms, sum_of_terms, divided):
         assert report_of(right).ok is True, right
 
 
