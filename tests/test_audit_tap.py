@@ -703,6 +703,9 @@ def test_losses_that_all_read_one_after_a_scaling_leave_it_open() -> None:
     assert judged(World().seen([1.0, 1.0, 1.0])).ok is False
     assert judged(of_scaled([0.5, 0.5, 0.5])).claim.startswith("Every loss reads 0.5, and was")
     assert judged(of_scaled([0.5, 0.5, 0.7])).ok is False
+    for weight, ok in ((1.0, None), (0.5, False)):
+        [seen] = of_scaled([weight] * 3)
+        assert judged([replace(seen, apart=True)]).ok is ok
 
 
 def of_scaled(weights: Sequence[float], *times: float, **changed: Any) -> list[Seen]:

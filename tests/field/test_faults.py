@@ -260,7 +260,7 @@ def a_sum_is_taken_for_a_mean(patch: Patch) -> None:
     tapped = torch_seen._tapped
 
     def meant(tap: Any, place: Any) -> Any:
-        tap.summed = False
+        tap.summed, tap.below = False, None
         return tapped(tap, place)
 
     patch.setattr(torch_seen, "_tapped", meant)
