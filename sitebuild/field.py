@@ -1,11 +1,13 @@
 """The field report's tables, drawn at build: `<!--field: keras jax-->` becomes a table for each.
 
-`<!--workers: trl torch-->` does the same for what was run on one worker and on two. The rows are
-those of docs/practice/field-report.json, which `make field` writes.
+`<!--workers: trl torch-->` does the same for what was run on one worker and on two, and
+`<!--releases: trl-->` for the releases around a fix. The rows are those of
+docs/practice/field-report.json, which `make field` writes.
 """
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ def tables(packages: str, docs: Path) -> str:
     Raises:
         ValueError: a package has no row in the record.
     """
-    rows = [row for row in _recorded(docs) if "workers" not in row]
-    return "\n\n".join(_releases(rows, name) for name in _asked("field", packages, rows))
+    rows = [
+        row for row in _recorded(docs) if "workers" not in row and "+" not in row["environment"]
+    ]
+    return "\n\n".join(_table(rows, name) for name in _asked("field", packages, rows))
 
 
 def workers(packages: str, docs: Path) -> str:
@@ -32,6 +36,35 @@ def workers(packages: str, docs: Path) -> str:
     """
     rows = [row for row in _recorded(docs) if "workers" in row]
     return "\n\n".join(_workers(rows, name) for name in _asked("workers", packages, rows))
+
+
+def releases(packages: str, docs: Path) -> str:
+    """Return a table for each of the packages named: what was run of several of its releases.
+
+    Raises:
+        ValueError: a package has no such row in the record.
+    """
+    rows = _recorded(docs)
+    laid = [row for row in rows if "+" in row["environment"]]
+    cases = {row["case"] for row in laid}
+    own = [row for row in rows if row["case"] in cases]
+    return "\n\n".join(_by_release(own, name) for name in _asked("releases", packages, laid))
+
+
+def _by_release(rows: Iterable[Row], package: str) -> str:
+    """Return a line for each release, and a column for each situation."""
+    own = [row for row in rows if row["package"] == package]
+    texts = dict.fromkeys(row["situation"].removesuffix(".") for row in own)
+    lines = [f"| {package} | {' | '.join(texts)} |", f"|---{'|---' * len(texts)}|"]
+    for release in sorted({row["version"] for row in own}, key=_place):
+        found = {r["situation"].removesuffix("."): r for r in own if r["version"] == release}
+        cells = [_share(found[text]) if text in found else "not run" for text in texts]
+        lines.append(f"| `{release}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _place(release: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", release)]
 
 
 def _recorded(docs: Path) -> list[Row]:
@@ -80,11 +113,14 @@ def _share(row: Row) -> str:
     ends = {f"{least:.3g}": "least", f"{most:.3g}": "most"}
     if row["verdict"] == "rescaled":
         ends = {f"{row['factor']:.3g}": "times"}
-    shown = " to ".join(f"× {x}<!--= {of}({row['case']!r}) -->" for x, of in ends.items())
+    which = repr(row["case"])
+    if row["environment"] != "now":
+        which += f", {row['environment']!r}"
+    shown = " to ".join(f"× {x}<!--= {of}({which}) -->" for x, of in ends.items())
     return f"**{row['verdict']}**{what}, {shown}"
 
 
-def _releases(rows: Iterable[Row], package: str) -> str:
+def _table(rows: Iterable[Row], package: str) -> str:
     """Return a line for each situation, and a column for each release that was run."""
     own = [row for row in rows if row["package"] == package]
     releases = dict.fromkeys(row["version"] for row in own)

@@ -13,7 +13,7 @@ from pathlib import Path
 from sitebuild import field, museum
 from sitebuild.page import Mark, Page, edited
 
-_PLACE = re.compile(r"<!--(?P<kind>count|field|museum|workers): *(?P<asked>.*?) *-->")
+_PLACE = re.compile(r"<!--(?P<kind>count|field|museum|workers|releases): *(?P<asked>.*?) *-->")
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ _FILLERS: dict[str, Callable[[str, Path], str]] = {
     "field": field.tables,
     "museum": museum.drawn,
     "workers": field.workers,
+    "releases": field.releases,
 }
 
 

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from field.run import REPORT, SITUATIONS, SLOW, changes, controls, known_wrong, sampled, units
+from field.run import (
+    RELEASES,
+    REPORT,
+    SITUATIONS,
+    SLOW,
+    changes,
+    controls,
+    known_wrong,
+    sampled,
+    units,
+)
 from support.pages import ROOT
 
 from sitebuild.fill import filled, inserted
@@ -15,8 +25,10 @@ from sitebuild.page import Page
 
 DOCS = ROOT / "docs"
 ROWS: list[dict[str, Any]] = json.loads(REPORT.read_text(encoding="utf-8"))["rows"]
-ALONE = [row for row in ROWS if "workers" not in row]
+LAID = [row for row in ROWS if "+" in row["environment"]]
+ALONE = [row for row in ROWS if "workers" not in row and row not in LAID]
 BY_WORKERS = [row for row in ROWS if "workers" in row]
+OVERLAYS = ROOT / "tests" / "museum" / "overlays"
 ALL = "<!--field: keras accelerate lightning optax jax torch transformers-->"
 OLD = ("2024", "transformers_trainer.unequal_tokens")
 
@@ -130,6 +142,29 @@ def test_each_row_on_workers_stands_in_a_table_of_its_package() -> None:
     assert "not run" in page
 
 
+def test_each_release_stands_in_the_order_of_its_number() -> None:
+    page = filled(Page("<!--releases: transformers trl lightning-->"), DOCS)
+    for table in page.split("\n\n"):
+        package, lines = table.split(" | ")[0].removeprefix("| "), table.splitlines()[2:]
+        shown = [line.split("`")[1] for line in lines]
+        laid = {row["version"] for row in LAID if row["package"] == package}
+        assert laid < set(shown)
+        assert shown == sorted(shown, key=lambda one: [int(n) for n in one.split(".")])
+    for row in LAID:
+        line = next(line for line in page.splitlines() if line.startswith(f"| `{row['version']}`"))
+        assert row["verdict"] in line
+
+
+def test_each_release_has_its_file_of_hashes() -> None:
+    for environment in RELEASES:
+        base, overlay = environment.split("+")
+        assert base in SITUATIONS
+        assert (OVERLAYS / f"{overlay}.txt").exists()
+        package, _, release = overlay.rpartition("-")
+        rows = [row for row in LAID if row["environment"] == environment]
+        assert {(row["package"], row["version"]) for row in rows} == {(package, release)}
+
+
 def test_what_is_furthest_off_stands_first() -> None:
     page = filled(Page("<!--workers: transformers-->"), DOCS)
     exact = [line.endswith("| exact | exact |") for line in page.splitlines()[2:]]
@@ -137,7 +172,9 @@ def test_what_is_furthest_off_stands_first() -> None:
     assert len(set(exact)) == 2
 
 
-@pytest.mark.parametrize(("kind", "rows"), [("field", ALONE), ("workers", BY_WORKERS)])
+@pytest.mark.parametrize(
+    ("kind", "rows"), [("field", ALONE), ("workers", BY_WORKERS), ("releases", LAID)]
+)
 def test_the_page_has_a_table_for_each_package_of_the_record(kind: str, rows: Any) -> None:
     page = (DOCS / "practice" / "field-report.md").read_text(encoding="utf-8")
     asked = " ".join(re.findall(rf"<!--{kind}: (.*?)-->", page)).split()
@@ -152,12 +189,14 @@ def test_a_sample_is_another_one_with_each_commit_and_names_what_it_leaves_out()
     for asked, left in drawn:
         assert sorted([*asked, *left]) == sorted(units())
         assert len(asked) == len(units([SITUATIONS])) + 2
-    assert sampled(["2024", "now"], None, "0") == (units(), [])
-    assert {unit[0] for unit in sampled(["2024"], None, "0")[0]} == {"2024"}
+    asked, left = sampled(["2024", "now"], None, "0")
+    assert sorted([*asked, *left]) == sorted(units())
+    assert all(unit in units([RELEASES]) for unit in left)  # where they are not laid over
+    assert {unit[0].partition("+")[0] for unit in sampled(["2024"], None, "0")[0]} == {"2024"}
 
 
 @pytest.mark.parametrize("asked", ["pylearn2", "keras pylearn2", ""])
-@pytest.mark.parametrize("kind", ["field", "workers"])
+@pytest.mark.parametrize("kind", ["field", "workers", "releases"])
 def test_a_package_that_the_record_has_not_stops_the_build(kind: str, asked: str) -> None:
     said = f"<!--{kind}: {asked}--> must ask for some of transformers, "
     with pytest.raises(ValueError, match=f"^{re.escape(said)}"):

@@ -28,6 +28,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = Path(os.environ.get("FIELD_ENVIRONMENTS", ROOT))
 REPORT = ROOT / "docs" / "practice" / "field-report.json"
+OVERLAYS = ROOT / ".museum"
 CLOSE = 1e-3  # how far two runs' weights and errors may differ: float32, other processors
 Row = dict[str, Any]
 Unit = tuple[str, str, tuple[str, ...]]  # an environment, a file under cases/, its situations
@@ -107,10 +108,10 @@ SLOW = {
                 "grpo_dr",
                 "grpo_dapo",
                 "grpo_dapo_shorter",
-                "grpo_dapo_longer",
             ),
             "dpo_odd",
             "reward_odd",
+            "grpo_dapo_longer",
             "grpo_cispo",
             "grpo_cispo_default",
             "grpo_sapo",
@@ -130,21 +131,39 @@ SLOW = {
         "torch_fsdp2": both("mean_loss", "sum_over_targets", "bf16_sum_over_targets"),
     },
 }
+# Other releases, laid over an environment: which of them has a fix.
+SMOOTHED, TOKENS = "label_smoothing", "unequal_tokens"
+RELEASES: dict[str, dict[str, tuple[str, ...]]] = {
+    "2024+transformers-4.46.0": {"transformers_trainer": (TOKENS, SMOOTHED)},
+    "2024+transformers-4.46.3": {"transformers_trainer": (TOKENS, SMOOTHED)},
+    "now+transformers-5.9.0": {"transformers_trainer": (TOKENS, SMOOTHED)},
+    "now+transformers-5.10.1": {"transformers_trainer": (TOKENS, SMOOTHED)},
+    "now+transformers-5.14.1": {"transformers_trainer": (TOKENS, SMOOTHED)},
+    "now+transformers-5.15.0": {"transformers_trainer": (TOKENS, SMOOTHED)},
+    "now+trl-1.9.0": {"trl_losses": ("grpo_dapo_longer",)},
+    "now+trl-1.9.1": {"trl_losses": ("grpo_dapo_longer",)},
+    "now+lightning-2.5.0": {"lightning_accumulate": ("last_step_of_epoch",)},
+}
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("sets", nargs="*", default=[*SITUATIONS])
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--only", nargs="+", default=())
+    parser.add_argument("--only", nargs="+", default=(), help="modules, or environments")
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", default="0")
     given = parser.parse_args(arguments)
     if given.check:
         return check(given.sets, given.sample, given.seed)
-    asked = [unit for unit in units() if not given.only or unit[1] in given.only]
-    kept = [row for row in recorded() if given.only and _module(row) not in given.only]
-    rows = _in_order([*kept, *run_all(asked)])
+    only = set(given.only)
+    asked = [unit for unit in units() if not only or only & set(unit[:2])]
+    due = {
+        (environment, f"{module}.{name}") for environment, module, names in asked for name in names
+    }
+    places = [(e, f"{module}.{name}") for e, module, names in units() for name in names]
+    kept = [r for r in recorded() if only and _name(r) in places and _name(r) not in due]
+    rows = sorted([*kept, *run_all(asked)], key=lambda row: places.index(_name(row)))
     faults = [*known_wrong(rows), *controls(rows)]
     if not faults:
         write(rows)
@@ -174,7 +193,7 @@ def told(faults: Sequence[str], number: int) -> int:
 def units(tables: Iterable[dict[str, dict[str, tuple[str, ...]]]] = ()) -> list[Unit]:
     """Return what is run at once: of a file, what needs as many workers."""
     found = []
-    for table in tables or (SITUATIONS, SLOW):
+    for table in tables or (SITUATIONS, SLOW, RELEASES):
         for environment, files in table.items():
             for module, names in files.items():
                 two = tuple(name for name in names if name.endswith("@2"))
@@ -189,8 +208,17 @@ def sampled(sets: Sequence[str], sample: int | None, seed: str) -> tuple[list[Un
     slow = [unit for unit in units([SLOW]) if unit[0] in sets]
     number = len(slow) if sample is None else min(sample, len(slow))
     drawn = random.Random(seed).sample(slow, number)  # noqa: S311 - a sample, no secret
-    left = [unit for unit in slow if unit not in drawn]
-    return [*always, *(unit for unit in slow if unit in drawn)], left
+    others = [unit for unit in units([RELEASES]) if unit[0].partition("+")[0] in sets]
+    drawn += [unit for unit in others if sample is None and laid(unit[0])]
+    every = [*always, *slow, *others]
+    return [u for u in every if u in always or u in drawn], [
+        u for u in every if u not in always and u not in drawn
+    ]
+
+
+def laid(environment: str) -> bool:
+    """Tell whether the releases that an environment is overlaid with are at hand."""
+    return all((OVERLAYS / name / "ready").exists() for name in environment.split("+")[1:])
 
 
 def recorded() -> list[Row]:
@@ -205,7 +233,8 @@ def run_all(asked: Iterable[Unit]) -> Iterator[Row]:
 
 
 def run(environment: str, module: str, names: Sequence[str]) -> list[Row]:
-    python = ENVIRONMENTS / f".venv-field-{environment}" / "bin" / "python"
+    base, *overlays = environment.split("+")
+    python = ENVIRONMENTS / f".venv-field-{base}" / "bin" / "python"
     two = names[0].endswith("@2")
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"] if two else []
     with tempfile.TemporaryDirectory() as folder:
@@ -213,7 +242,7 @@ def run(environment: str, module: str, names: Sequence[str]) -> list[Row]:
         asked = [name.removesuffix("@2") for name in names]
         found = subprocess.run(
             [str(python), *launch, "-m", "field.one", str(out), module, *asked],
-            env=_variables(),
+            env=_variables(overlays),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -271,16 +300,6 @@ def changes(old: Sequence[Row], new: Sequence[Row]) -> Iterator[str]:
             yield f"{name} changed from {was} to {now}: look why, then run make field"
 
 
-def _in_order(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows as the tables above have them."""
-    places = [(e, f"{m}.{name}") for e, m, names in units() for name in names]
-    return sorted(rows, key=lambda row: places.index(_name(row)))
-
-
-def _module(row: Row) -> str:
-    return str(row["case"].partition(".")[0])
-
-
 def write(rows: Sequence[Row]) -> None:
     made = {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
@@ -328,10 +347,11 @@ def _near(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _variables() -> dict[str, str]:
+def _variables(overlays: Sequence[str]) -> dict[str, str]:
+    places = [ROOT, ROOT / "tests", *(OVERLAYS / name for name in overlays)]
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "PYTHONPATH": os.pathsep.join(map(str, places)),
         "PYTHONWARNINGS": "ignore",  # the frameworks' own deprecations are theirs to fix
         "HF_HUB_OFFLINE": "1",
         "CUDA_VISIBLE_DEVICES": "",

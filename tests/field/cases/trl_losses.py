@@ -41,7 +41,7 @@ TABLE = {
     "grpo_dr": _grpo("dr_grpo"),
     "grpo_dapo": _grpo("dapo"),
     "grpo_dapo_shorter": _grpo("dapo", num_generations=4, steps_per_generation=2),
-    "grpo_dapo_longer": _grpo("dapo", steps_per_generation=8),
+    "grpo_dapo_longer": _on_policy("dapo", "target", steps_per_generation=8),
     "grpo_cispo": _on_policy("cispo", "target", epsilon_high=5.0),
     "grpo_cispo_default": _on_policy("cispo", "target"),
     "grpo_sapo": _on_policy("sapo", "sequence"),
