@@ -133,7 +133,10 @@ $(VENV)-field-%/ready: tests/field/requirements-%.txt
 	$(VENV)-field-$*/bin/python $(INSTALL) -r $<
 	@touch $@
 
-field: $(FIELD) ## audit real frameworks; write docs/practice/field-report.json
+# Old and other releases, laid over the field's environments, without dependencies of their own.
+OVERLAYS := $(patsubst tests/museum/overlays/%.txt,.museum/%/ready,$(wildcard tests/museum/overlays/*.txt))
+
+field: $(FIELD) $(OVERLAYS) ## audit real frameworks; write docs/practice/field-report.json
 	$(PYTHON) tests/field/run.py
 
 SETS := 2024 now
@@ -141,14 +144,12 @@ SETS := 2024 now
 TESTS_now := tests/field
 TESTS_2024 := $(addprefix tests/field/test_,accelerate.py distributed.py functions.py lightning.py trainer.py)
 
-field-check: $(SETS:%=$(VENV)-field-%/ready) ## audit them again, fail where a verdict changed; test the integrations; SETS=now for one, SAMPLE=25 alters less of each page
-	$(PYTHON) tests/field/run.py --check $(SETS)
+field-check: $(SETS:%=$(VENV)-field-%/ready) ## audit them again, fail where a verdict changed; test the integrations; SETS=now for one, SAMPLE=25 alters less of each page and audits fewer
+	$(PYTHON) tests/field/run.py --check $(SETS) $(if $(SAMPLE),--sample 2 \
+	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)))
 	$(foreach set,$(SETS),PYTHONPATH=.:tests HF_HUB_OFFLINE=1 JAX_PLATFORMS=cpu OMP_NUM_THREADS=1 \
 	  SAMPLE=$(SAMPLE) SEED=$(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)) \
 	  $(VENV)-field-$(set)/bin/python -m pytest -c tests/field/pytest.ini $(TESTS_$(set)) &&) true
-
-# Old and other releases, laid over the field's environments, without dependencies of their own.
-OVERLAYS := $(patsubst tests/museum/overlays/%.txt,.museum/%/ready,$(wildcard tests/museum/overlays/*.txt))
 
 .museum/%/ready: tests/museum/overlays/%.txt $(VENV)-field-now/ready
 	rm -rf $(@D)

@@ -13,7 +13,7 @@ from pathlib import Path
 from sitebuild import field, museum
 from sitebuild.page import Mark, Page, edited
 
-_PLACE = re.compile(r"<!--(?P<kind>count|field|museum): *(?P<asked>.*?) *-->")
+_PLACE = re.compile(r"<!--(?P<kind>count|field|museum|workers|releases): *(?P<asked>.*?) *-->")
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ _FILLERS: dict[str, Callable[[str, Path], str]] = {
     "count": _count,
     "field": field.tables,
     "museum": museum.drawn,
+    "workers": field.workers,
+    "releases": field.releases,
 }
 
 

@@ -59,7 +59,7 @@ MARKDOWN = {
     "fill": Step(
         "Counts and recorded tables are written in by the build, so that they are never stale.",
         lambda text, docs, _: fill.filled(Page(text), docs),
-        _without(r"<!--(count|field|museum):"),
+        _without(r"<!--(count|field|museum|workers|releases):"),
     ),
     "terms": Step(
         "A term's first use leads to its definition; after the tables, which use terms too.",

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from field.run import REPORT, SITUATIONS, changes, controls, known_wrong
+from field.run import (
+    RELEASES,
+    REPORT,
+    SITUATIONS,
+    SLOW,
+    changes,
+    controls,
+    known_wrong,
+    sampled,
+    units,
+)
 from support.pages import ROOT
 
 from sitebuild.fill import filled, inserted
@@ -15,6 +25,10 @@ from sitebuild.page import Page
 
 DOCS = ROOT / "docs"
 ROWS: list[dict[str, Any]] = json.loads(REPORT.read_text(encoding="utf-8"))["rows"]
+LAID = [row for row in ROWS if "+" in row["environment"]]
+ALONE = [row for row in ROWS if "workers" not in row and row not in LAID]
+BY_WORKERS = [row for row in ROWS if "workers" in row]
+OVERLAYS = ROOT / "tests" / "museum" / "overlays"
 ALL = "<!--field: keras accelerate lightning optax jax torch transformers-->"
 OLD = ("2024", "transformers_trainer.unequal_tokens")
 
@@ -27,8 +41,8 @@ def altered(environment: str, case: str, **changed: Any) -> list[dict[str, Any]]
 
 
 def test_the_committed_report_holds_every_situation_and_no_fault() -> None:
-    run = {(e, f"{m}.{n}") for e, files in SITUATIONS.items() for m in files for n in files[m]}
-    assert {(row["environment"], row["case"]) for row in ROWS} == run
+    run = [(e, f"{m}.{n}") for e, m, names in units() for n in names]
+    assert [(row["environment"], row["case"]) for row in ROWS] == run
     assert [*known_wrong(ROWS), *controls(ROWS), *changes(ROWS, ROWS)] == []
 
 
@@ -92,8 +106,8 @@ def test_rounding_is_no_change() -> None:
 def test_each_row_of_the_record_stands_in_a_table_of_its_package() -> None:
     page = filled(Page(ALL), DOCS)
     tables = {table.split(" |")[0].removeprefix("| "): table for table in page.split("\n\n")}
-    assert set(tables) == {row["package"] for row in ROWS}
-    for row in ROWS:
+    assert set(tables) == {row["package"] for row in ALONE}
+    for row in ALONE:
         line = next(
             line for line in tables[row["package"]].splitlines() if row["situation"] in line
         )
@@ -112,21 +126,91 @@ def test_a_situation_that_one_release_did_not_run_is_said() -> None:
     assert line.split(" | ")[1] == "not run"
 
 
-def test_the_page_has_a_table_for_each_package_of_the_record() -> None:
+def test_each_row_on_workers_stands_in_a_table_of_its_package() -> None:
+    packages = {row["package"] for row in BY_WORKERS}
+    page = filled(Page(f"<!--workers: {' '.join(packages)}-->"), DOCS)
+    for row in BY_WORKERS:
+        start = f"| {row['situation']} | "
+        cells = [line.removeprefix(start) for line in page.splitlines() if line.startswith(start)]
+        assert len(cells) == 1
+        cell = cells[0].split(" | ")[row["workers"] - 1]
+        assert ("exact" in cell) == (row["verdict"] == "exact")
+        assert row["verdict"] in cell
+        assert row["verdict"] != "rescaled" or f"× {row['factor']:.3g}<!--= times(" in cell
+        assert row["verdict"] == "exact" or row["case"] in cell
+        assert "aux_loss" in cell or row.get("terms", {}).get("aux_loss", "exact") == "exact"
+    assert "not run" in page
+
+
+def test_each_release_stands_in_the_order_of_its_number() -> None:
+    page = filled(Page("<!--releases: transformers trl lightning-->"), DOCS)
+    for table in page.split("\n\n"):
+        package, lines = table.split(" | ")[0].removeprefix("| "), table.splitlines()[2:]
+        shown = [line.split("`")[1] for line in lines]
+        laid = {row["version"] for row in LAID if row["package"] == package}
+        assert laid < set(shown)
+        assert shown == sorted(shown, key=lambda one: [int(n) for n in one.split(".")])
+    for row in LAID:
+        line = next(line for line in page.splitlines() if line.startswith(f"| `{row['version']}`"))
+        assert row["verdict"] in line
+
+
+def test_each_release_has_its_file_of_hashes() -> None:
+    for environment in RELEASES:
+        base, overlay = environment.split("+")
+        assert base in SITUATIONS
+        assert (OVERLAYS / f"{overlay}.txt").exists()
+        package, _, release = overlay.rpartition("-")
+        rows = [row for row in LAID if row["environment"] == environment]
+        assert {(row["package"], row["version"]) for row in rows} == {(package, release)}
+
+
+def test_what_is_furthest_off_stands_first() -> None:
+    page = filled(Page("<!--workers: transformers-->"), DOCS)
+    exact = [line.endswith("| exact | exact |") for line in page.splitlines()[2:]]
+    assert exact == sorted(exact)
+    assert len(set(exact)) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"), [("field", ALONE), ("workers", BY_WORKERS), ("releases", LAID)]
+)
+def test_the_page_has_a_table_for_each_package_of_the_record(kind: str, rows: Any) -> None:
     page = (DOCS / "practice" / "field-report.md").read_text(encoding="utf-8")
-    asked = [name for place in re.findall(r"<!--field: (.*?)-->", page) for name in place.split()]
-    assert sorted(asked) == sorted({row["package"] for row in ROWS})
+    asked = " ".join(re.findall(rf"<!--{kind}: (.*?)-->", page)).split()
+    assert sorted(asked) == sorted({row["package"] for row in rows})
+
+
+def test_a_sample_is_another_one_with_each_commit_and_names_what_it_leaves_out() -> None:
+    slow = units([SLOW])
+    drawn = [sampled(["2024", "now"], 2, str(seed)) for seed in range(60)]
+    seen = {unit for asked, _ in drawn for unit in asked if unit in slow}
+    assert seen == set(slow)
+    for asked, left in drawn:
+        assert sorted([*asked, *left]) == sorted(units())
+        assert len(asked) == len(units([SITUATIONS])) + 2
+    asked, left = sampled(["2024", "now"], None, "0")
+    assert sorted([*asked, *left]) == sorted(units())
+    assert all(unit in units([RELEASES]) for unit in left)  # where they are not laid over
+    assert {unit[0].partition("+")[0] for unit in sampled(["2024"], None, "0")[0]} == {"2024"}
 
 
 @pytest.mark.parametrize("asked", ["pylearn2", "keras pylearn2", ""])
-def test_a_package_that_the_record_has_not_stops_the_build(asked: str) -> None:
-    said = f"<!--field: {asked}--> must ask for some of transformers, "
+@pytest.mark.parametrize("kind", ["field", "workers", "releases"])
+def test_a_package_that_the_record_has_not_stops_the_build(kind: str, asked: str) -> None:
+    said = f"<!--{kind}: {asked}--> must ask for some of transformers, "
     with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
-        filled(Page(f"<!--field: {asked}-->"), DOCS)
+        filled(Page(f"<!--{kind}: {asked}-->"), DOCS)
+
+
+def test_texts_that_a_model_writes_are_held_to_their_verdict_alone() -> None:
+    one = "now", "trl_losses.grpo_dapo_longer"
+    assert list(changes(ROWS, altered(*one, factor=1.2))) == []
+    assert len(list(changes(ROWS, altered(*one, verdict="exact")))) == 1
 
 
 def test_the_numbers_of_a_table_are_checked_where_it_stands() -> None:
     page = Page(f"one\n\n{ALL}\n\n`<!--field: keras-->`\n")
     marks = list(inserted(page, DOCS))
-    assert len(marks) == sum(row["verdict"] != "exact" for row in ROWS)
+    assert len(marks) == sum(row["verdict"] != "exact" for row in ALONE)
     assert {(mark.start, mark.line) for mark in marks} == {(5, 3)}

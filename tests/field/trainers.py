@@ -3,6 +3,7 @@
 What needs TRL or PEFT is in `trainers_trl`.
 """
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ from transformers import (
     T5Config,
     T5ForConditionalGeneration,
     Trainer,
+    ViTConfig,
+    ViTForImageClassification,
+    default_data_collator,
 )
 
 from field.cases.transformers_trainer import (
@@ -35,6 +39,8 @@ from field.cases.transformers_trainer import (
     tiny_config,
 )
 from field.tiny import IGNORED
+from gradexplain import Report
+from gradexplain.integrations.transformers import audit_trainer
 
 OLD = transformers.__version__ == "4.45.2"
 RELEASE = "mean-of-means" if OLD else "exact"  # how the stock trainer reads
@@ -100,6 +106,38 @@ def t5() -> T5ForConditionalGeneration:
     return T5ForConditionalGeneration(
         T5Config(vocab_size=VOCABULARY, decoder_start_token_id=0, **sizes)
     )
+
+
+def vit() -> ViTForImageClassification:
+    torch.manual_seed(0)
+    sizes = {"image_size": 8, "patch_size": 4, "num_channels": 1, "intermediate_size": 24}
+    return ViTForImageClassification(ViTConfig(num_labels=3, **sizes, **SMALL))
+
+
+def images(*, several: bool = False, declared: bool = False) -> Make:
+    """Twelve images, put together by the library's own collator: each has one class, or several."""
+
+    def make(folder: str) -> Trainer:
+        trainer = make_trainer(Trainer, folder, vit())
+        generator = torch.Generator().manual_seed(1)
+        drawn = torch.randn(12, 1, 8, 8, generator=generator)
+        marked = torch.randint(2, (12, 3), generator=generator).float()
+        trainer.train_dataset = [
+            {"pixel_values": image, "labels": marked[k] if several else k % 3}
+            for k, image in enumerate(drawn)
+        ]
+        trainer.data_collator = default_data_collator
+        if declared:
+            trainer.model_accepts_loss_kwargs = False
+        return trainer
+
+    return make
+
+
+def audited(make: Make) -> Report:
+    """Return what the first step of a trainer reads as."""
+    with tempfile.TemporaryDirectory() as folder:
+        return audit_trainer(make(folder))
 
 
 def flattened(kind: Any = Trainer) -> Make:
@@ -207,6 +245,10 @@ NEW = {
         head(bert(BertForSequenceClassification, 1), number),
         "rescaled",
         DROPPED,
+    ),
+    "images": Configuration(images()),
+    "images-several": Configuration(
+        images(several=True, declared=True), images(several=True), "rescaled", DROPPED
     ),
     "t5": Configuration(None, head(t5, of_tokens), "mean-of-means", DROPPED),
 }

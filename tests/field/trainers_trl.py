@@ -1,5 +1,6 @@
 """TRL's trainers, and models with adapters: each configuration right, and wrong as people do."""
 
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,9 @@ from trl import (
 )
 
 from field.cases.transformers_trainer import LENGTHS, VOCABULARY, texts, tiny_config
+from field.tiny import CatchingSGD, parts_of
 from field.trainers import Configuration, Make, llama, mixtral, stock
+from gradexplain import Report, audit_accumulation
 
 datasets.disable_progress_bars()
 COMMON = {
@@ -159,6 +162,52 @@ class TokenMean(GRPOTrainer):
 
     def compute_loss(self, *arguments: Any, **named: Any) -> Any:
         return super().compute_loss(*arguments, **named) * self.current_gradient_accumulation_steps
+
+
+class KeepingGRPO(GRPOTrainer):
+    """Keeps what each micro-batch's loss is computed from."""
+
+    def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        self.kept = [*getattr(self, "kept", []), inputs]
+        return super().compute_loss(model, inputs, *rest, **named)
+
+
+def on_policy(by: str, **arguments: Any) -> Report:
+    """Return what the gradient of a step right after generating reads as.
+
+    All probability ratios are 1 then, so that each loss of a token falls by its advantage times
+    the change of its log-probability: the kinds of loss differ in what they average over.
+
+    Args:
+        by: "target" for the mean over tokens, "sequence" for the mean over sequences of theirs,
+            "sum" for the mean over sequences of their sums.
+        arguments: of the trainer's configuration.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given = {"max_grad_norm": 0.0, "max_steps": 1, **arguments}
+        trainer = grpo(KeepingGRPO, **given)(folder)
+        trainer.optimizer = optimizer = CatchingSGD(trainer.model)
+        trainer.train()
+    masks = [one["completion_mask"] for one in trainer.kept]
+    return audit_accumulation(
+        optimizer.handed[0],
+        parts_of(trainer.model, trainer.kept, lambda model, one: _advantage(model, one, by)),
+        counts=[int(mask.sum()) if by == "target" else len(mask) for mask in masks],
+    )
+
+
+def _advantage(model: Any, given: Any, by: str) -> torch.Tensor:
+    ids = torch.cat([given["prompt_ids"], given["completion_ids"]], 1)
+    mask = given["completion_mask"]
+    seen = torch.cat([given["prompt_mask"], mask], 1)
+    before = -mask.shape[1] - 1  # each token is predicted from the position before it
+    shown = model(input_ids=ids, attention_mask=seen).logits[:, before:-1].log_softmax(-1)
+    chosen = shown.gather(-1, given["completion_ids"][..., None])[..., 0]
+    losses = -given["advantages"].reshape(len(mask), -1) * chosen * mask
+    if by == "target":
+        return losses.sum() / mask.sum()
+    sums = losses.sum(1)
+    return (sums / mask.sum(1) if by == "sequence" else sums).mean()
 
 
 TRL = {

@@ -33,6 +33,29 @@ def leave() -> None:
     os._exit(0)
 
 
+def met_already() -> bool:
+    """Tell whether this process is in a group."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def met(run: Callable[[], Report]) -> Callable[[], Report]:
+    """Return the run in a group of workers: torchrun's, or of this process alone."""
+
+    def meeting() -> Report:
+        if not dist.is_initialized():
+            rank, number = (
+                int(os.environ.get(name, n)) for name, n in (("RANK", 0), ("WORLD_SIZE", 1))
+            )
+            os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(number))
+            if number > 1:
+                dist.init_process_group("gloo")
+            else:
+                meet(tempfile.mkdtemp(), 0, 1)
+        return run()
+
+    return meeting
+
+
 def told_by(number: int, work: Callable[[int], Mapping[str, Told]]) -> list[dict[str, Told]]:
     """Return what each of so many processes was told; `work` gets their number."""
     with tempfile.TemporaryDirectory() as folder:
