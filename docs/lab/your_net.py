@@ -29,8 +29,8 @@ from gradexplain import (
 # %% [markdown]
 # ## Change this: the net
 #
-# One array of weights a layer, with a row for each of the layer's outputs. So `torch.nn.Linear`
-# keeps them: `layer.weight.detach().double().numpy()`. Keras and Flax keep the transpose: add `.T`.
+# One array of weights per layer, with a row for each of the layer's outputs, as `torch.nn.Linear`
+# keeps it: `layer.weight.detach().double().numpy()`. Keras and Flax keep the transpose: add `.T`.
 
 # %%
 # CHANGE THIS
@@ -56,7 +56,7 @@ x = np.stack([np.cos(angle), 1 + np.sin(angle)], axis=1)
 y = np.sin(3 * angle)[:, np.newaxis]
 loss = squared_error
 
-# What your framework answers to the first rows: a transposed array shows.
+# What your framework predicts for the first rows. If an array was transposed, this fails.
 expected = np.array([[0.4663], [0.5509]])
 assert np.allclose(net(x[: len(expected)]), expected, atol=1e-3)
 

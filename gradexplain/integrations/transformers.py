@@ -37,7 +37,7 @@ class AuditCallback(TrainerCallback):
     Args:
         trainer: the trainer that the callback is added to.
         step: which step of the run, the first one by default.
-        every: watch each n-th step after that one, too; steps that read alike are told once.
+        every: watch each n-th step after that one, too; steps that read alike are reported once.
         on_wrong: "warn", or "raise" from the training loop, if a step does not average as intended.
         targets: a function of a micro-batch's inputs that returns over how many targets the loss
             that `compute_loss` returns is the mean. Only a loss that cannot be read otherwise
@@ -216,7 +216,7 @@ class AuditCallback(TrainerCallback):
 
 
 def audit_trainer(trainer: Trainer, **options: Any) -> Report:  # noqa: ANN401 - as the callback has them
-    """Train for one optimizer step, which moves the weights, and return what its losses weigh.
+    """Train for one optimizer step, which moves the parameters, and return what its losses weigh.
 
     Args:
         trainer: as you would train it; the step is its first.

@@ -15,7 +15,7 @@ X = np.array([0.0, 1.0, 2.0, 3.0])
 Y = np.array([-1.0, 0.0, 2.0, 3.0])
 MOVING = Moving(
     hint="Drag an error onto another, or use ← and →. "
-    "No pairing makes the true gradient the averaged one.",
+    "No pairing of these four makes the true gradient the averaged one.",
     buttons={"Reset": "3,2,1,0", "As given": "0,1,2,3"},
     given={"x": X.tolist(), "y": Y.tolist()},
 )
