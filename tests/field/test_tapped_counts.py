@@ -215,6 +215,15 @@ def test_a_loss_that_is_unknown_and_tapped_after_dividing_is_asked_about() -> No
     assert report_of(divided).claim.startswith("Every loss reads 0.25, and was multiplied")
 
 
+def test_losses_per_target_may_be_weighed_before_the_tap() -> None:
+    def own_mean(step: Step, logits: Tensor, y: Tensor, n: int, _: int) -> Tensor:
+        advantage = torch.linspace(1, 2, len(y))
+        losses = step.tap(cross_entropy(logits, y, reduction="none") * advantage, y != -100)
+        return losses.sum() / n / 4
+
+    assert report_of(own_mean).verdict is Verdict.MEAN_OF_MEANS
+
+
 def test_terms_that_are_divided_and_tapped_as_a_sum_are_asked_about() -> None:
     def both(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
         spread = 0.01 * logits.square().mean() * n / total

@@ -219,8 +219,11 @@ def _unsure(
     taps = [everyone[row.worker].taps[row.batch] for row in rows]
     reads = [row.read for row in rows]
     late = all(tap.scaled for tap in taps) and any(tap.times is None for tap in taps)
-    # Where a framework's own loss is tapped, nothing but the framework divides it.
-    own = 1.0 if any(one.apart for one in everyone) else reads[0]
+    # A framework's own loss is divided by the framework alone, a loss per target after its tap.
+    divided_later = any(one.apart for one in everyone) or any(
+        math.prod(tap.shape) > 1 for tap in taps
+    )
+    own = 1.0 if divided_later else reads[0]
     if said.ok is False and late and np.allclose(reads, own, rtol=_ROUNDED, atol=0):
         return Finding(Verdict.AMBIGUOUS, note("scaled before", read=reads[0]))
     k = next((k for k, tap in enumerate(taps) if tap.belies()), None)
