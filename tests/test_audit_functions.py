@@ -120,15 +120,19 @@ def test_workers_updates_and_sketches_may_come_back() -> None:
     assert check_accumulation(sketched(right), sketched(mean), PARAMS, BATCHES, COUNTS).ok
 
 
-def test_an_adam_in_the_step_is_asked_about() -> None:
+@pytest.mark.parametrize("rate", [1, -1e-3])
+@pytest.mark.parametrize("seed", range(10))
+def test_an_adam_in_the_step_is_asked_about(seed: int, rate: float) -> None:
     def adam(params: Params, batches: list[Batch]) -> Params:
         gradient = right(params, batches)  # its first update: each number over its own size
         return {
-            "layer": {"w": np.sign(gradient["layer"]["w"])},
-            "b": np.sign(gradient["b"]),
+            "layer": {"w": rate * np.sign(gradient["layer"]["w"])},
+            "b": rate * np.sign(gradient["b"]),
         }
 
-    report = check_accumulation(adam, mean, PARAMS, BATCHES, COUNTS)
+    rng = np.random.default_rng(seed)
+    batches = [(rng.standard_normal((n, 20)), rng.standard_normal(n)) for n in COUNTS]
+    report = check_accumulation(adam, mean, PARAMS, batches, COUNTS)
     assert report.verdict.value == "unexplained"
     assert report.questions[0].startswith("Is there an Adam in your step?")
     for step in (right, mean_of_means):

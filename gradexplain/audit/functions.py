@@ -16,7 +16,7 @@ from gradexplain.audit.tell.report import Report
 
 _ADAM = (
     "Is there an Adam in your step? Its update is no sum of gradients: return the gradient that it "
-    "gets, or step with plain SGD."
+    "gets."
 )
 
 

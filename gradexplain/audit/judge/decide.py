@@ -167,11 +167,13 @@ def _outside(case: Case) -> Finding | None:
 def _with_a_remainder(case: Case, evidence: Evidence) -> Finding:
     """Name a mistake with ten times the effect of what lies outside; otherwise ask what it is.
 
-    What is left may be an arithmetic that was not declared, before it is anything else.
+    So much must be inside, too: an Adam's tiny step is no multiple of the mean. What is left may be
+    an arithmetic that was not declared, before it is anything else.
     """
     inside = next(found for step in IN_THE_SPAN if (found := step(case)) is not None)
-    effect = case.weights.size(case.weights.values - case.expected)
-    if inside.ok is False and effect >= _TEN * evidence.outside:
+    weights = case.weights
+    named = min(weights.size(weights.values - case.expected), weights.size(weights.values))
+    if inside.ok is False and named >= _TEN * evidence.outside:
         return inside.with_notes(
             note("remainder", share=evidence.share),
             *(
