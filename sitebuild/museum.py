@@ -381,7 +381,8 @@ def _verdict(bug: Row) -> str:
         why = " Within a micro-batch, the targets' weights differ."
     elif bug.get("clip"):
         why = " The right weights are small because the right step clips, too, and once."
-    return f"<p><strong>The verdict.</strong> {link}{times}{term}.{why}</p>"
+    what = "verdict" if known else "class"
+    return f"<p><strong>The {what}.</strong> {link}{times}{term}.{why}</p>"
 
 
 def _run(bug: Row) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.pages import ROOT
 
+from gradexplain.audit.judge import Verdict
 from sitebuild import loops
 from sitebuild.faults import unmarked_numbers
 from sitebuild.glossary import link_terms
@@ -60,6 +61,13 @@ def test_an_entry_says_what_the_record_says(name: str) -> None:
     loud = {tool for tool, said in bug["before"].items() if tool != "truth" and said["ok"] is False}
     told = text(entry).partition("The tools.")[2].partition("ilent:")[0]
     assert all(MUSEUM.name(tool).strip("`") in told for tool in loud)
+
+
+@each_bug
+def test_what_no_verdict_names_is_called_a_class(name: str) -> None:
+    known = BUGS[name]["kind"] in {str(verdict) for verdict in Verdict}
+    assert ("The verdict." in ENTRIES[name]) == known
+    assert ("The class." in ENTRIES[name]) != known
 
 
 @each_bug
