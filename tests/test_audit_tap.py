@@ -348,9 +348,14 @@ def of_two_terms(
         (1, 1 / 3, 0.1 / 3, "Cross-entropy counts 1/3 of a mean, and there are 3 micro-batches: "),
         (1, 1 / 3, 1 / 3, "Every term counts 1/3 of a mean, and there are 3 micro-batches: "),
         (1, 3, 0.3, "Cross-entropy counts 3 times a mean, and there are 3 micro-batches: is a "),
-        (2, 1, 0.1, "Cross-entropy counts 1/2 of a mean, and there are 3 micro-batches on each "),
-        (2, 1 / 3, 1 / 3, "Every term counts 1/6 of a mean, and there are 3 micro-batches on each"),
-        (2, 4, 0.4, "Cross-entropy counts 2 times a mean"),
+        (
+            2,
+            1 / 2,
+            0.1,
+            "Cross-entropy counts 1/2 of a mean, and there are 3 micro-batches on each ",
+        ),
+        (2, 1 / 6, 1 / 6, "Every term counts 1/6 of a mean, and there are 3 micro-batches on each"),
+        (2, 2, 0.4, "Cross-entropy counts 2 times a mean"),
     ],
 )
 def test_terms_that_all_are_off_by_a_factor_of_loops_are_asked_about(

@@ -141,7 +141,7 @@ def test_a_wrong_window_after_one_that_is_not_finite_is_named() -> None:
             for optimizer in both if scale == 1 else ():
                 optimizer.step()
             for optimizer in both:
-                optimizer.zero_grad(set_to_none=scale != scale)
+                optimizer.zero_grad(set_to_none=bool(scale > 1))
     assert run.found.verdict.value == "mean-of-means"
     assert run.found.worst.steps == (1,)
     assert list(run.found.unread.values()) == [[1]]

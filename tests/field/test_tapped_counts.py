@@ -258,17 +258,18 @@ def test_two_terms_that_are_read_and_divided_twice_are_asked_about() -> None:
 
 @pytest.mark.parametrize("term", ["loss", "z"])
 def test_a_lone_tapped_term_beside_others_is_not_accused_of_its_factor(term: str) -> None:
-    def spread(step: Step, logits: Tensor, n: int, **named: float) -> Tensor:
-        return 1e-3 * step.tap(logits.logsumexp(-1).square().mean(), n, term, **named)
+    def spread(step: Step, logits: Tensor, y: Tensor, weight: float | None = None) -> Tensor:
+        own = logits[y != -100].logsumexp(-1).square().mean()
+        return 1e-3 * step.tap(own, (y != -100).sum(), term, weight)
 
     def right(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
-        return (cross_entropy(logits, y) + spread(step, logits, n)) * n / total
+        return (cross_entropy(logits, y) + spread(step, logits, y)) * n / total
 
-    def mean(step: Step, logits: Tensor, y: Tensor, n: int, _: int) -> Tensor:
-        return (cross_entropy(logits, y) + spread(step, logits, n)) / 4
+    def mean(step: Step, logits: Tensor, y: Tensor, *_: int) -> Tensor:
+        return (cross_entropy(logits, y) + spread(step, logits, y)) / 4
 
     def declared(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
-        return (cross_entropy(logits, y) + spread(step, logits, n, weight=1e-3)) * n / total
+        return (cross_entropy(logits, y) + spread(step, logits, y, weight=1e-3)) * n / total
 
     report = report_of(right)
     assert report.ok is None

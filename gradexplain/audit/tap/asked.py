@@ -26,12 +26,13 @@ def divided_twice(rows: Sequence[Row], case: Case, said: Finding) -> Finding | N
     batches, workers = _most_batches(rows), len({row.worker for row in rows})
     for above, below in _of_loops(batches, workers):
         if _alike(factors[main], above / below):
+            there = f"{batches} micro-batch{'' if batches == 1 else 'es'}"
             claim = note(
                 "divided twice?",
-                term="" if common else main,
-                factor=(above, below),
-                batches=batches,
-                workers=workers,
+                term="Every term" if common else _capitalized(main),
+                times=f"{above} times" if below == 1 else f"{above}/{below} of",
+                there=f"{there} on each of {workers} workers" if workers > 1 else there,
+                asked="divided twice" if above < below else "is a division missing",
             )
             return Finding(Verdict.AMBIGUOUS, claim, factors[main], said.notes, terms=said.terms)
     return None
@@ -49,7 +50,7 @@ def only_tapped(rows: Sequence[Row], case: Case, said: Finding) -> Finding | Non
     (term, _), *more = accused
     if more or any(row.weight is not None for row in rows if row.term == term):
         return None
-    claim = note("only tapped", term=term, factor=said.factor)
+    claim = note("only tapped", term=_capitalized(term), factor=said.factor)
     return Finding(Verdict.AMBIGUOUS, claim, said.factor, terms=said.terms)
 
 
@@ -90,6 +91,10 @@ def _of_loops(batches: int, workers: int) -> Iterator[tuple[int, int]]:
     ):
         if above != below:
             yield above, below
+
+
+def _capitalized(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _alike(one: float, other: float) -> bool:

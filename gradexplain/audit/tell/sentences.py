@@ -125,7 +125,8 @@ def _terms(facts: Mapping[str, object], _: str) -> str:
     if not off:
         return f"Each term is exact: {listed(right)}."
     also = f"; {listed(right)} {_be(right)} exact" if right else ""
-    return _capitalized(f"{listed(off)}{also}.")
+    text = f"{listed(off)}{also}."
+    return text[0].upper() + text[1:]
 
 
 def _term(name: str, verdict: Verdict, factor: float) -> str:
@@ -135,27 +136,6 @@ def _term(name: str, verdict: Verdict, factor: float) -> str:
         return f"{name} counts {digits(factor)} times as much as it should"
     article = "a " if TITLES[verdict].startswith("mean") else ""
     return f"{name} is {article}{TITLES[verdict]}"
-
-
-def _divided_twice(facts: Mapping[str, object], _: str) -> str:
-    above, below = (int(number) for number in facts["factor"])  # type: ignore[attr-defined]
-    batches, workers = int(str(facts["batches"])), int(str(facts["workers"]))
-    there = f"{batches} micro-batch{'' if batches == 1 else 'es'}"
-    return SENTENCES["divided twice?"].format(
-        term=_capitalized(str(facts["term"] or "every term")),
-        times=f"{above} times a mean" if below == 1 else f"{above}/{below} of a mean",
-        there=f"{there} on each of {workers} workers" if workers > 1 else there,
-        asked="divided twice" if above < below else "is a division missing",
-    )
-
-
-def _only_tapped(facts: Mapping[str, object], _: str) -> str:
-    term, factor = _capitalized(str(facts["term"])), digits(float(str(facts["factor"])))
-    return SENTENCES["only tapped"].format(term=term, factor=factor)
-
-
-def _capitalized(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _be(names: list[str]) -> str:
@@ -204,8 +184,6 @@ _BUILT: dict[str, Callable[[Mapping[str, object], str], str]] = {
     "factor": _factor,
     "extra": _extra,
     "terms": _terms,
-    "divided twice?": _divided_twice,
-    "only tapped": _only_tapped,
     "by counts": _by_counts,
     "at the losses": _at_the_losses,
     "as it is read": _as_it_is_read,

@@ -81,7 +81,8 @@ def _row(part: Part, width: int) -> str:
     cells = [digits(v) if v is not None else "?" for v in (part.expected, weight, ratio)]
     count = f"{part.count:g}" if part.count is not None else "–"
     if len(count) > _COUNT and part.count is not None:
-        count = f"{part.count:.{_COUNT}g}"
+        whole = f"{part.count:.9g}"
+        count = whole if len(whole) <= _COUNT else f"{part.count:.4g}"
     return f"{_name(part):>{width}} {count:>10} {cells[0]:>10} {cells[1]:>10} {cells[2]:>15}"
 
 

@@ -198,7 +198,7 @@ SENTENCES: dict[str, str] = {
     "not read": "It was not read: {reason}.",
     "untapped path": UNTAPPED + "{name} without passing a tap, so its "
     "weight was not read. Tap it as its own term.",
-    "divided twice?": "{term} counts {times}, and there are {there}: {asked}?",
+    "divided twice?": "{term} counts {times} a mean, and there are {there}: {asked}?",
     "only tapped": "{term} counts {factor} times a mean, and other terms of the objective bypass "
     "the tap: is the factor meant?",
     "workers differ in": "Parameters whose gradients differ: {differ}, first {first}.",
