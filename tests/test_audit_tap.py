@@ -327,6 +327,91 @@ def test_a_weight_that_is_uncertain_is_not_told() -> None:
     assert report.ok is None
 
 
+def of_two_terms(
+    workers: int = 1, names: str = "cross-entropy,aux", **factors: float
+) -> list[Seen]:
+    """Return what workers saw of two terms without weights, each a mean times its factor."""
+    found = []
+    for seen in World(workers).seen():
+        taps = [
+            replace(tap, term=name, read={k: read * factor for k, read in tap.read.items()})
+            for name, factor in zip(names.split(","), factors.values(), strict=True)
+            for tap in seen.taps
+        ]
+        found.append(replace(seen, taps=tuple(taps)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("workers", "one", "other", "says"),
+    [
+        (1, 1 / 3, 0.1 / 3, "Cross-entropy counts 1/3 of a mean, and there are 3 micro-batches: "),
+        (1, 1 / 3, 1 / 3, "Every term counts 1/3 of a mean, and there are 3 micro-batches: "),
+        (1, 3, 0.3, "Cross-entropy counts 3 times a mean, and there are 3 micro-batches: is a "),
+        (
+            2,
+            1 / 2,
+            0.1,
+            "Cross-entropy counts 1/2 of a mean, and there are 3 micro-batches on each ",
+        ),
+        (2, 1 / 6, 1 / 6, "Every term counts 1/6 of a mean, and there are 3 micro-batches on each"),
+        (2, 2, 0.4, "Cross-entropy counts 2 times a mean"),
+    ],
+)
+def test_terms_that_all_are_off_by_a_factor_of_loops_are_asked_about(
+    workers: int, one: float, other: float, says: str
+) -> None:
+    """What each worker reads is averaged over them."""
+    report = judged(of_two_terms(workers, one=one, other=other))
+    assert (report.ok, report.verdict.value) == (None, "ambiguous")
+    assert report.claim.startswith(says)
+    assert "declare the terms' weights" in report.to_do
+    assert len(report.terms) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, 1 / 3), (1 / 3, 1), (0.9, 1 / 3), (0.7, 0.7), (1.0000001, 3)]
+)
+def test_a_right_loop_s_coefficients_are_not_asked_about(one: float, other: float) -> None:
+    assert judged(of_two_terms(one=one, other=other)).ok is True
+
+
+def test_a_coefficient_that_was_declared_is_not_asked_about() -> None:
+    (seen,) = of_two_terms(one=1 / 3, other=0.1)
+    declared = [replace(t, weight=1 / 3 if t.term == "cross-entropy" else None) for t in seen.taps]
+    assert judged([replace(seen, taps=tuple(declared))]).ok is True
+
+
+def test_the_main_one_of_other_terms_is_the_largest() -> None:
+    assert judged(of_two_terms(names="a,b", one=0.1, other=1 / 3)).claim.startswith(
+        "B counts 1/3 of"
+    )
+    assert judged(of_two_terms(names="a,b", one=0.9, other=1 / 3)).ok is True
+
+
+def test_a_factor_is_no_accusation_where_other_terms_pass_no_tap() -> None:
+    weights = [1e-3 * n / N for n in COUNTS]
+    (seen,) = World().seen(weights)
+    assert judged([seen]).verdict.value == "rescaled"
+    beside = replace(seen, untapped={0: "head"})
+    report = judged([beside])
+    assert report.ok is None
+    assert report.claim == (
+        "Loss counts 0.001 times a mean, and other terms of the objective bypass the tap: is the "
+        "factor meant?"
+    )
+    declared = [replace(tap, weight=1.0) for tap in seen.taps]
+    assert judged([replace(beside, taps=tuple(declared))]).verdict.value == "rescaled"
+    assert judged([beside], expect=[n / N for n in COUNTS]).verdict.value == "rescaled"
+
+
+def test_another_term_beside_the_main_one_does_not_change_that() -> None:
+    (seen,) = of_two_terms(names="loss,aux", one=0.1, other=0.5)
+    assert judged([seen]).verdict.value == "rescaled"
+    report = judged([replace(seen, untapped={0: "head"})])
+    assert report.claim.startswith("Loss counts 0.1 times a mean")
+
+
 def test_two_optimizers_have_a_report_each() -> None:
     (seen,) = World().seen()
     lost = World(seed=1)
@@ -418,10 +503,13 @@ def test_factors_are_solved_one_by_one_where_no_guess_fits() -> None:
     assert found.remainder <= found.tolerance
 
 
-def test_the_reasons_why_nothing_was_tapped_are_one_for_each_worker() -> None:
+def test_the_reasons_why_nothing_was_tapped_are_the_workers_each_once() -> None:
     first, second = on_two([n / N for n in COUNTS])
     untapped = [replace(one, taps=(), not_read=("why", "and why")) for one in (first, second)]
-    with pytest.raises(ValueError, match=r"none was tapped \(why\) \(why\): add"):
+    with pytest.raises(ValueError, match=r"none was tapped \(why\): add"):
+        judged(untapped)
+    untapped[1] = replace(untapped[1], not_read=("another",))
+    with pytest.raises(ValueError, match=r"none was tapped \(why\) \(another\): add"):
         judged(untapped)
 
 
@@ -511,6 +599,7 @@ def test_a_path_beside_the_tap_is_noted_where_its_pass_was_tapped_and_counts() -
     report = judged([replace(seen, untapped={2: "head", 1: "embed"})])
     (note,) = report.notes
     assert note.startswith("A term of the objective reaches head without passing a tap, so its")
+    assert report.line == f"{report.summary} {note}"
     assert judged([replace(seen, untapped={7: "head"})]).notes == ()
     world = World()
     world.handed = world.added[0][1:].sum(0)

@@ -202,3 +202,20 @@ def test_twelve_parts_are_shown_in_their_order() -> None:
 def test_parts_that_cannot_be_read_are_shown_before_those_that_are_wrong() -> None:
     parts = [part(0.5, 0.0), *[part(0.5, None)] * 6, *[part(None, 0.5)] * 6, part(0.5, 0.0)]
     assert [row[0] for row in rows(parts)[:-1]] == [str(k) for k in range(1, 13)]
+
+
+def test_columns_stay_in_line_and_a_weight_of_one_is_rounded() -> None:
+    near, off = 1 - 3e-8, 1 - 3e-5
+    head, *rows = table(
+        [
+            Part("", 0, 1234567.0, 0.5, near, 1e-7),
+            Part("", 1, 1234567.5, 0.5, off, 1e-7),
+            Part("", 2, 12345678901.0, 0.5, near, None),
+        ]
+    )
+    assert [row.split()[1:4] for row in rows] == [
+        ["1234567", "0.5", "1"],
+        ["1234567.5", "0.5", "0.99997"],
+        ["1.235e+10", "0.5", "0.99999997"],
+    ]
+    assert {len(row) for row in rows} == {len(head)}

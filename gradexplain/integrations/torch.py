@@ -30,6 +30,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gradexplain.audit.judge.case import MAIN, Verdict
 from gradexplain.audit.tap.judged import judged
 from gradexplain.audit.tap.seen import Seen
+from gradexplain.audit.tell.advice import TO_DO_FOR
 from gradexplain.audit.tell.report import Report
 from gradexplain.integrations.torch_clips import clips_seen, scales_seen
 from gradexplain.integrations.torch_passes import Pass, Passes
@@ -44,8 +45,7 @@ from gradexplain.integrations.torch_workers import peers_of, rank, together, wor
 Models: TypeAlias = nn.Module | Sequence[nn.Module]
 _TENSORS = "torch.distributed.tensor"  # of sharded parameters; they have imported it
 _FLAT = "FullyShardedDataParallel"
-#: What a division somewhere else would explain.
-AVERAGED_WRONGLY = {
+_AVERAGED_WRONGLY = {
     Verdict.MEAN_OF_MEANS,
     Verdict.MEAN_OF_GROUP_MEANS,
     Verdict.RESCALED,
@@ -202,7 +202,7 @@ class Step:
             RuntimeError: a worker did not come within a minute, or raised an error itself.
         """
         found = together(self._own, lambda everyone: judged(everyone, **self._judging))
-        told = () if not self.divides or found.verdict not in AVERAGED_WRONGLY else (self.divides,)
+        told = (self.divides,) if self.divides and divided_wrongly(found) else ()
         return replace(found, quiet=rank() > 0, notes=(*found.notes, *told))
 
     def _begin(self, one: Pass, roots: Sequence[Any]) -> None:
@@ -231,6 +231,12 @@ class Step:
         """Name the layers that normalize a batch by its own statistics."""
         normed = ((n, m) for n, m in self._modules if isinstance(m, _BatchNorm) and m.training)
         return tuple(f"{name or 'the model'} ({type(m).__name__})" for name, m in normed)
+
+
+def divided_wrongly(report: Report) -> bool:
+    """Tell whether a division somewhere else would explain what was found."""
+    asked = report.to_do == TO_DO_FOR["divided twice?"]
+    return asked or report.verdict in _AVERAGED_WRONGLY
 
 
 def accelerated(optimizer: Any) -> str:  # noqa: ANN401 - one optimizer, or several

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from gradexplain.audit.tell.report import Report
 from gradexplain.audit.tell.steps import Steps
 from gradexplain.integrations.torch import Models, Step, accelerated, watch
-from gradexplain.integrations.torch_workers import together
+from gradexplain.integrations.torch_workers import together, workers
 
 #: Called after each step that was read, with its number and its report.
 Told = Callable[[int, Report], None]
@@ -126,7 +126,7 @@ class Run:
             for optimizer in self._optimizers:
                 hooks.callback(optimizer.register_step_post_hook(self._stepped).remove)
             for owner in (torch.optim.Optimizer, nn.Module):
-                hooks.enter_context(_before_zeroing(owner, self._zeroing))
+                hooks.enter_context(_around_zeroing(owner, self._zeroing, self._zeroed))
             self._begin()
             yield
 
@@ -187,7 +187,24 @@ class Run:
             return
         every = (weight for each in self._optimizers for weight in _weights(each))
         if any(not bool(torch.isfinite(w.grad).all()) for w in every if w.grad is not None):
-            self._given_up = "gradients before it were not finite, and were zeroed without a step"
+            self._given_up = (
+                "passes before it, whose gradients were not finite and were zeroed without a step"
+            )
+
+    def _zeroed(self) -> None:
+        """Open the window anew, if all gradients of one that was given up are zeroed.
+
+        Several workers keep it: not all may have given up, and their reports are one.
+        """
+        untouched = len(self._waiting) == len(self._optimizers)
+        if not self._given_up or not untouched or workers() > 1:
+            return
+        every = (weight.grad for each in self._optimizers for weight in _weights(each))
+        if any(bool((grad != 0).any()) for grad in every if grad is not None):
+            return
+        _, given_up = self._close()
+        self.found.add_unread(self.steps + 1, given_up)
+        self._begin()
 
 
 def _raised(reason: str) -> Report:
@@ -220,13 +237,18 @@ def _weights(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
 
 
 @contextlib.contextmanager
-def _before_zeroing(owner: Any, call: Callable[[], None]) -> Iterator[None]:  # noqa: ANN401 - a class
-    """Call a function before each `zero_grad` of a class."""
+def _around_zeroing(
+    owner: Any,  # noqa: ANN401 - a class
+    before: Callable[[], None],
+    after: Callable[[], None],
+) -> Iterator[None]:
+    """Call a function before each `zero_grad` of a class, and one after it."""
     original = owner.zero_grad
 
     def zero_grad(self: Any, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - torch's
-        call()
+        before()
         original(self, *arguments, **named)
+        after()
 
     owner.zero_grad = zero_grad
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import Trainer
 
 from gradexplain.audit import Report
-from gradexplain.integrations.torch import AVERAGED_WRONGLY, divides
+from gradexplain.integrations.torch import divided_wrongly, divides
 
 _NEAR = 1e-2
 _NO_ADVANTAGE = (
@@ -24,7 +24,7 @@ def hinted(report: Report, trainer: Trainer, items: Any) -> Report:  # noqa: ANN
         trainer: whose step it was.
         items: the `num_items_in_batch` that `compute_loss` was given.
     """
-    if report.verdict in AVERAGED_WRONGLY and items is None:
+    if divided_wrongly(report) and items is None:
         hints = tuple(filter(None, [divides("The trainer", _parts(trainer))]))
     elif report.ok is False and items is not None:
         hints = tuple(_hints(report, trainer, float(items)))

@@ -124,10 +124,27 @@ def test_a_window_that_leads_to_no_step_is_no_mistake(zero: str) -> None:
             (run.tap(mean(model, 3), targets=3) * scale).backward()
         {"optimizer": optimizer, "model": model}[zero].zero_grad()
         train(run, model, optimizer, [SIZES, SIZES])
-    assert run.found.check().count == 2
-    reason = "gradients before it were not finite, and were zeroed without a step"
+    assert run.found.check().count == 3  # the window that follows is read
+    reason = "passes before it, whose gradients were not finite and were zeroed without a step"
     assert run.found.unread == {reason: [2]}
     assert f"step 2: not read: {reason}" in " ".join(str(run.found).split())
+
+
+def test_a_wrong_window_after_one_that_is_not_finite_is_named() -> None:
+    """What two optimizers zero is left over until both have zeroed it."""
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))
+    both = [torch.optim.SGD(layer.parameters(), lr=0.01) for layer in model]
+    with watch_every(1, model, both) as run:
+        for scale in (float("nan"), float("inf"), 1.0):
+            for n in (6, 2):
+                (run.tap(mean(model, n), targets=n) * scale / 2).backward()
+            for optimizer in both if scale == 1 else ():
+                optimizer.step()
+            for optimizer in both:
+                optimizer.zero_grad(set_to_none=bool(scale > 1))
+    assert run.found.verdict.value == "mean-of-means"
+    assert run.found.worst.steps == (1,)
+    assert list(run.found.unread.values()) == [[1]]
 
 
 def test_a_scaler_that_skips_its_first_steps_is_no_mistake() -> None:
@@ -143,7 +160,7 @@ def test_a_scaler_that_skips_its_first_steps_is_no_mistake() -> None:
             optimizer.zero_grad()
     assert 0 < run.steps < 12
     assert run.found.unread
-    assert run.found.worst.steps == (2,)  # the first that could be read
+    assert run.found.worst.steps == (1,)
 
 
 def test_a_skipped_window_can_be_named() -> None:
@@ -154,7 +171,7 @@ def test_a_skipped_window_can_be_named() -> None:
         run.skip()  # the gradient is too large for this loop
         optimizer.zero_grad()
         train(run, model, optimizer, [SIZES, SIZES])
-    assert run.found.check().count == 2
+    assert run.found.check().count == 3
     assert run.found.unread == {"backward passes before it led to no step": [2]}
 
 

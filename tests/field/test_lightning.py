@@ -8,6 +8,7 @@ import lightning
 import pytest
 import torch
 import torch.distributed as dist
+from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader
 
 from field.launched import two_workers
@@ -80,6 +81,19 @@ class OwnLoss(Module):
         return {"loss": mean * share if self.right else mean}
 
 
+class TwoTerms(Module):
+    """Both terms are read; where it is wrong, it forgets that Lightning divides them, too."""
+
+    def training_step(self, batch: Batch, at: int) -> Any:
+        inputs, targets = batch
+        logits, kept = self.model(inputs), targets != IGNORED
+        both = cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORED)
+        both = both + 0.5 * mse_loss(logits[..., 0][kept], torch.ones(int(kept.sum())))
+        start = at - at % ACCUMULATE
+        times = ACCUMULATE if self.right else 1
+        return both * times * kept.sum() / sum(self.counts[start : start + ACCUMULATE])
+
+
 def fit(module: Module, batches: Sequence[Batch], *callbacks: Any, **options: Any) -> None:
     loader: Any = DataLoader(list(batches), batch_size=None)
     with warnings.catch_warnings():
@@ -123,6 +137,14 @@ def fitted(
 
 def kinds(found: Steps) -> dict[str, tuple[int, ...]]:
     return {one.report.verdict.value: one.steps for one in found.alike}
+
+
+def test_two_terms_that_are_divided_twice_are_asked_about() -> None:
+    assert kinds(fitted(LENGTHS, right=True, kind=TwoTerms)) == {"exact": (1,)}
+    report = fitted(LENGTHS, right=False, kind=TwoTerms).worst.report
+    assert report.ok is None
+    assert report.claim.startswith("Cross-entropy counts 1/4 of a mean, and there are 4 micro-batc")
+    assert "Lightning divides each loss by 4" in report.notes[-1]
 
 
 @pytest.mark.parametrize("right", [True, False])

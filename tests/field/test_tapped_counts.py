@@ -238,6 +238,48 @@ def test_terms_that_are_divided_and_tapped_as_a_sum_are_asked_about() -> None:
     assert report_of(never_divided).verdict is Verdict.MEAN_OF_MEANS
 
 
+def test_two_terms_that_are_read_and_divided_twice_are_asked_about() -> None:
+    def both(logits: Tensor, y: Tensor) -> Tensor:
+        return cross_entropy(logits, y) + 0.25 * mse_loss(
+            logits[y != -100, 0], torch.ones(int((y != -100).sum()))
+        )
+
+    def right(_: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return both(logits, y) * n / total
+
+    def twice(_: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return both(logits, y) * n / total / 4
+
+    assert report_of(right).ok is True  # though 0.25 is one over the number of micro-batches
+    report = report_of(twice)
+    assert report.ok is None
+    assert report.claim.startswith("Cross-entropy counts 1/4 of a mean, and there are 4 micro-batc")
+
+
+@pytest.mark.parametrize("term", ["loss", "z"])
+def test_a_lone_tapped_term_beside_others_is_not_accused_of_its_factor(term: str) -> None:
+    def spread(step: Step, logits: Tensor, y: Tensor, weight: float | None = None) -> Tensor:
+        own = logits[y != -100].logsumexp(-1).square().mean()
+        return 1e-3 * step.tap(own, (y != -100).sum(), term, weight)
+
+    def right(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return (cross_entropy(logits, y) + spread(step, logits, y)) * n / total
+
+    def mean(step: Step, logits: Tensor, y: Tensor, *_: int) -> Tensor:
+        return (cross_entropy(logits, y) + spread(step, logits, y)) / 4
+
+    def declared(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return (cross_entropy(logits, y) + spread(step, logits, y, weight=1e-3)) * n / total
+
+    report = report_of(right)
+    assert report.ok is None
+    assert "counts 0.001 times a mean, and other terms of the objective bypass" in report.claim
+    assert report_of(mean).verdict is Verdict.MEAN_OF_MEANS
+    said = report_of(declared)
+    assert said.ok is True
+    assert "without passing a tap" in said.line
+
+
 def test_a_loss_is_tapped_once() -> None:
     def twice(step: Step, logits: Tensor, y: Tensor, n: int, _: int) -> Tensor:
         return step.tap(step.tap(cross_entropy(logits, y), n), n)

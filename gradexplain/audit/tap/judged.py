@@ -8,6 +8,7 @@ import numpy as np
 
 from gradexplain.audit.judge.case import MAIN, Case, Finding, Note, Verdict, note
 from gradexplain.audit.judge.decide import decide
+from gradexplain.audit.tap.asked import divided_twice, only_tapped
 from gradexplain.audit.tap.joint import joint
 from gradexplain.audit.tap.replicas import alike, as_workers
 from gradexplain.audit.tap.rows import Row, case_of, rows_of, term_weights
@@ -23,6 +24,7 @@ _USUAL = 1e-3  # a smaller bound of a gradient's norm is none that was meant
 _ROUNDED = 1e-6  # what rounding in float32 may change of a weight
 _FACTOR = Verdict.RESCALED
 _NAMED = {_FACTOR, Verdict.MEAN_OF_MEANS, Verdict.MEAN_OF_GROUP_MEANS}
+_ASKED = {"divided twice?", "only tapped"}  # by `asked`, instead of what would be named
 _BY_WEIGHT = {*_NAMED, Verdict.EXACT, Verdict.REWEIGHTED}  # what weights alone say
 
 
@@ -48,7 +50,8 @@ def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool
         ValueError: nothing was tapped, or the taps contradict each other or `expect`.
     """
     if not any(one.taps for one in everyone):
-        reasons = "".join(f" ({reason})" for one in everyone for reason in one.not_read[:1])
+        first = dict.fromkeys(reason for one in everyone for reason in one.not_read[:1])
+        reasons = "".join(f" ({reason})" for reason in first)
         raise ValueError(
             f"watch must be shown a loss, but none was tapped{reasons}: "
             "add `loss = step.tap(loss, targets=...)` before anything divides the loss, "
@@ -120,7 +123,7 @@ def _before(everyone: Sequence[Seen], one: Judged, expect: object) -> Judged:
         return replace(one, found=_scaled_by(taps, known))
     if one.found.ok or (asked and not late and not other.found.ok):
         return one
-    if other.found.ok or other.found.verdict in _NAMED:
+    if other.found.ok or other.found.verdict in _NAMED or other.found.claim.kind in _ASKED:
         return replace(other, found=other.found.with_notes(note("before the tap")))
     return one
 
@@ -171,6 +174,8 @@ def _found(
         _maybe_one(everyone, way, rows, said, expect)
         or _unsure(everyone, way, rows, said, expect)
         or _inside(rows, said)
+        or divided_twice(rows, case, said)
+        or (only_tapped(rows, case, said) if _bypassed(everyone, way) else None)
         or said
     )
     found = _doubtful(everyone, way, rows, found) or found
@@ -376,18 +381,23 @@ def _notes(everyone: Sequence[Seen], way: Way, rows: Sequence[Row]) -> Iterator[
         yield note("rounding hides", share=way.hidden)
     if way.coarse:
         yield note("coarse way", share=way.remainder)
-    beside = {
-        (w, one): name
-        for w, seen in enumerate(everyone)
-        for one, name in seen.untapped.items()
-        if way.factors.get((w, one)) and any(one in tap.read for tap in seen.taps)
-    }
+    beside = _bypassed(everyone, way)
     if beside:
-        yield note("untapped path", name=next(iter(beside.values())))
+        yield note("untapped path", name=beside[0])
     yield from _about_ranks(everyone)
     coupled = [name for one in everyone for name in one.coupled]
     if coupled and len(rows) > 1:
         yield note("coupled", name=coupled[0])
+
+
+def _bypassed(everyone: Sequence[Seen], way: Way) -> list[str]:
+    """Name the parameters that passes with taps also reach without passing one."""
+    return [
+        name
+        for w, seen in enumerate(everyone)
+        for one, name in seen.untapped.items()
+        if way.factors.get((w, one)) and any(one in tap.read for tap in seen.taps)
+    ]
 
 
 def _about_ranks(everyone: Sequence[Seen]) -> Iterator[Note]:

@@ -27,6 +27,10 @@ TO_DO_FOR = {
     "a sum one by one, each with its own term=.",
     "scaled by": "Tap each loss before anything scales it. A factor that is meant is its weight: "
     "step.tap(loss, targets=..., weight=...).",
+    "divided twice?": "Divide once, in one place. If it is meant, declare the terms' weights: "
+    "step.tap(loss, targets=..., term=..., weight=...).",
+    "only tapped": "Give that term its weight, step.tap(loss, targets=..., term=..., weight=...), "
+    "and tap the others.",
     "count belied": "Pass what the loss divides by: labels after the shift, sums of class weights.",
     "same loss": "Say which of the two they are, with the option named above.",
     "doubtful several": "Tap each of them: loss = step.tap(loss, targets=..., term=...).",

@@ -12,7 +12,7 @@ from gradexplain.audit.judge.weights import Weights
 from gradexplain.audit.tell.advice import QUESTIONS, TO_DO, TO_DO_FOR
 from gradexplain.audit.tell.sentences import digits, sentence
 from gradexplain.audit.tell.text import Part, table, wrapped
-from gradexplain.audit.tell.words import EQUAL_COUNTS, INTENDED, SENTENCES, TITLES
+from gradexplain.audit.tell.words import EQUAL_COUNTS, INTENDED, SENTENCES, TITLES, UNTAPPED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,9 +72,16 @@ class Report:
 
     @property
     def line(self) -> str:
-        """The summary; after it, if the counts are equal, that they hide a mean of means."""
-        equal = self.ok and SENTENCES["equal counts"] in self.notes
-        return self.summary + (f" {EQUAL_COUNTS}" if equal else "")
+        """The summary; after it, if the step is right, what kept a mistake from being seen.
+
+        Equal counts hide a mean of means, and a term that passed no tap is not judged.
+        """
+        said = [self.summary]
+        if self.ok and SENTENCES["equal counts"] in self.notes:
+            said.append(EQUAL_COUNTS)
+        if self.ok:
+            said += [one for one in self.notes if one.startswith(UNTAPPED)]
+        return " ".join(said)
 
     def check(self) -> "Report":
         """Return the report if `ok` is True.

@@ -48,7 +48,9 @@ class Steps:
 
     def add_unread(self, step: int, reason: str) -> None:
         """Add a step that could not be read, and why; this decides nothing."""
-        self.unread.setdefault(reason, []).append(step)
+        steps = self.unread.setdefault(reason, [])
+        if step not in steps:
+            steps.append(step)
 
     @property
     def count(self) -> int:

@@ -9,6 +9,7 @@ from gradexplain.audit.tell.sentences import digits
 
 WIDTH = 76
 _ROWS = 12
+_COUNT = 10  # characters
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,13 @@ def _row(part: Part, width: int) -> str:
         ratio = 1.0
     elif ratio == 0:
         weight = 0.0
+    if weight is not None and abs(weight - 1) <= (part.uncertainty or 0):
+        weight = 1.0
     cells = [digits(v) if v is not None else "?" for v in (part.expected, weight, ratio)]
     count = f"{part.count:g}" if part.count is not None else "–"
+    if len(count) > _COUNT and part.count is not None:
+        whole = f"{part.count:.9g}"
+        count = whole if len(whole) <= _COUNT else f"{part.count:.4g}"
     return f"{_name(part):>{width}} {count:>10} {cells[0]:>10} {cells[1]:>10} {cells[2]:>15}"
 
 

@@ -71,6 +71,8 @@ _SETTLE = (
     'Update(before, after, learning_rate). If neither, pass arithmetic="float32".'
 )
 
+UNTAPPED = "A term of the objective reaches "  # how the note on it begins
+
 EQUAL_COUNTS = "The counts are equal, so a mean of means would look the same."
 
 SENTENCES: dict[str, str] = {
@@ -194,8 +196,11 @@ SENTENCES: dict[str, str] = {
     "untapped pass": "Backward pass {one} changed what the optimizer got, through {name}, but no "
     "loss in it was tapped, so its weight was not read.",
     "not read": "It was not read: {reason}.",
-    "untapped path": "A term of the objective reaches {name} without passing a tap, so its "
+    "untapped path": UNTAPPED + "{name} without passing a tap, so its "
     "weight was not read. Tap it as its own term.",
+    "divided twice?": "{term} counts {times} a mean, and there are {there}: {asked}?",
+    "only tapped": "{term} counts {factor} times a mean, and other terms of the objective bypass "
+    "the tap: is the factor meant?",
     "workers differ in": "Parameters whose gradients differ: {differ}, first {first}.",
     "uneven way": "The gradients of some parameters reached the optimizer with different factors.",
     "clipped": "The gradient was clipped, × {factor}; the averaging is judged without the clip.",
