@@ -1,4 +1,7 @@
-"""Weights solved at the logits: the gradient of weighted cross-entropy is w (p − y)."""
+"""Weights solved at the logits: the gradient of weighted cross-entropy is w (p − y).
+
+So is the gradient of a focal loss, with a w that depends on p. Its value tells the two apart.
+"""
 
 from dataclasses import dataclass
 
@@ -11,6 +14,8 @@ _SAMPLE = 256
 _LEAVES = {torch.float32: 1e-3, torch.float64: 1e-6}  # of a plain cross-entropy; 3 % in halves
 _LEAVES_HALF = 0.03
 _PEEKED = 64  # columns that tell a row of zeros from another
+_FINE = 16 * torch.finfo(torch.float32).eps  # what sums over a vocabulary may round
+_SAME_VALUE = 1e-4  # how far a value may be off in float32
 
 
 @dataclass(eq=False)
@@ -27,10 +32,30 @@ class Logits:
             self.gradient = gradient.detach() if before is None else before + gradient.detach()
 
 
-def solved(logits: Logits) -> tuple[Tensor, float | None, float] | str:
-    """Return what each target weighs, or their mean's weight and its count; and what is left over.
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """What targets weigh at the logits."""
 
-    What cannot be read is said in words.
+    weights: Tensor  # each target's, or their mean's
+    count: float | None  # of targets, if it is their mean's
+    left: float  # the share of the gradient that is left over
+    even: bool  # whether the targets weigh the same, but for rounding
+    value: float  # of the objective, if it is a cross-entropy with these weights
+
+    def is_plain(self, value: float | None, unit: float) -> bool:
+        """Tell whether the objective can be a cross-entropy whose targets weigh the same.
+
+        Args:
+            value: what the pass started from, less the other heads' values; None if unknown.
+            unit: the rounding of the coarsest type between the two.
+        """
+        if value is None or not self.even:
+            return self.even
+        return abs(value - self.value) <= max(2 * unit, _SAME_VALUE) * abs(self.value)
+
+
+def solved(logits: Logits) -> Solved | str:
+    """Return what the targets weigh. What cannot be read is said in words.
 
     The target of a row is the most negative entry of its gradient. Label smoothing is fitted.
     """
@@ -44,27 +69,50 @@ def solved(logits: Logits) -> tuple[Tensor, float | None, float] | str:
         return "with two classes, any loss fits the gradient of the logits"
     every = len(kept) * V <= _EACH
     rows = kept if every else kept[:: max(len(kept) // _SAMPLE, 1)]
-    weights, left = _weights(z, g, rows)
+    smoothing = _smoothing(z, g, rows[:_CHUNK])
+    weights, left, spread = _weights(z, g, rows, smoothing)
     allowed = _LEAVES.get(g.dtype, _LEAVES_HALF)
     if left > allowed:
         return f"the gradient of the logits is not a cross-entropy's: {left:.0%} of it is left over"
+    even = spread <= 2 * torch.finfo(g.dtype).eps + _FINE
     if every:
-        return weights, None, left
-    return weights.mean() * len(kept), float(len(kept)), left
+        value = float(weights.double() @ _losses(z, g, rows, smoothing))
+        return Solved(weights, None, left, even, value)
+    mean, count = weights.mean(), float(len(kept))
+    value = float(mean) * float(_losses(z, g, kept, smoothing).sum()) if even else 0.0
+    return Solved(mean * count, count, left, even, value)
 
 
-def _weights(z: Tensor, g: Tensor, rows: Tensor) -> tuple[Tensor, float]:
-    """Return the weights of some rows, and the share of their gradients that is left over."""
-    found, left, size = [], z.new_zeros((), dtype=torch.float64), 0.0
-    smoothing = _smoothing(z, g, rows[:_CHUNK])
+def _weights(z: Tensor, g: Tensor, rows: Tensor, smoothing: float) -> tuple[Tensor, float, float]:
+    """Return some rows' weights, what they leave over, and what one for all would in addition.
+
+    Both are shares of the rows' gradients, so a row whose p is close to y, and whose weight is
+    rounded the most, counts the least.
+    """
+    found, sizes, left, size = [], [], z.new_zeros((), dtype=torch.float64), 0.0
     for chunk in rows.split(_CHUNK):
         grad = _wide(g[chunk])
         shape = _slopes(_wide(z[chunk]), grad, smoothing)
-        weight = (grad * shape).sum(-1) / (shape * shape).sum(-1)
+        sizes.append((shape * shape).sum(-1))
+        weight = (grad * shape).sum(-1) / sizes[-1]
         found.append(weight)
         left = left + (grad - weight[:, None] * shape).double().square().sum()
         size = size + grad.double().square().sum()
-    return torch.cat(found), float((left / size).sqrt())
+    weights, shares = torch.cat(found), torch.cat(sizes).double()
+    common = (weights @ shares.to(weights.dtype)) / shares.sum()
+    spread = ((weights - common).double().square() * shares).sum()
+    return weights, float((left / size).sqrt()), float((spread / size).sqrt())
+
+
+def _losses(z: Tensor, g: Tensor, rows: Tensor, smoothing: float) -> Tensor:
+    """Return the cross-entropy of each of some rows."""
+    found = []
+    for chunk in rows.split(_CHUNK):
+        logs = _wide(z[chunk]).log_softmax(-1)
+        target = g[chunk].argmin(-1, keepdim=True)
+        right = logs.gather(-1, target)[:, 0]
+        found.append((smoothing - 1) * right.double() - smoothing * logs.double().mean(-1))
+    return torch.cat(found)
 
 
 def _slopes(z: Tensor, g: Tensor, smoothing: float) -> Tensor:

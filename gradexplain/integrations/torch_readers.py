@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradexplain.integrations.torch_head import Logits, mean_cross_entropy, solved
+from gradexplain.integrations.torch_head import Logits, Solved, mean_cross_entropy, solved
 from gradexplain.integrations.torch_linear import bent
 from gradexplain.integrations.torch_log_probs import LogProbs
 from gradexplain.integrations.torch_origins import Lines, Origin, lines
@@ -66,6 +66,7 @@ class Readers:
         self.one_objective = False  # whether passes are known to differ in their batch alone
         self._logits: list[Logits] = []
         self._reading_head = False
+        self._value: Tensor | None = None  # what the pass that is read at its heads started from
         self._forwards: set[Lines] = set()  # of the models' passes since the last pass began
         self._forwarded = 0  # how many such passes there were in all
         self._guessed = False  # whether a model was used without a gradient after the first of them
@@ -110,6 +111,7 @@ class Readers:
                 self._at_log_probs(one, each)
         elif not self._at_value(one, roots, outputs, set(routers)):
             self._reading_head = bool(self._logits)
+            self._value = None if graph.known else _sum_of(roots)
             if not self._reading_head:
                 self._missed.append((one, _reason(graph, roots)))
         for node in graph.known:
@@ -122,18 +124,21 @@ class Readers:
         if not self._reading_head:
             return
         self._reading_head = False
-        for each in logits:
-            if each.gradient is None:
-                continue
-            found = solved(each)
-            if isinstance(found, str):
-                self._missed.append((one, found))
-            else:
-                weights, count, left = found
-                zero = each.gradient.new_zeros(())
-                tap = Tap("loss", None, count, None, summed=False, value=zero, unit=left)
-                tap.readings[one] = weights
-                self._made.append((one, tap))
+        read = [(each, solved(each)) for each in logits if each.gradient is not None]
+        found = [(each, what) for each, what in read if isinstance(what, Solved)]
+        self._missed += [(one, what) for _, what in read if isinstance(what, str)]
+        value = None if self._value is None or len(found) < len(read) else float(self._value)
+        total = sum(what.value for _, what in found)
+        for each, what in found:
+            kinds = [each.values.dtype] + ([] if self._value is None else [self._value.dtype])
+            unit = max(torch.finfo(kind).eps for kind in kinds)
+            rest = None if value is None else value - total + what.value
+            zero = each.values.new_zeros(())
+            tap = Tap("loss", None, what.count, None, summed=False, value=zero, unit=what.left)
+            # The weights of a focal loss, or of another that bends a cross-entropy, depend on p.
+            tap.doubt = "" if what.is_plain(rest, unit) else "targets"
+            tap.readings[one] = what.weights
+            self._made.append((one, tap))
 
     def _returned(self, model: nn.Module, _: Any, given: Any, out: Any) -> None:  # noqa: ANN401 - anybody's
         if torch.is_grad_enabled():
@@ -287,6 +292,16 @@ def _past_sinks(node: Any, place: int, stops: Container[Any]) -> Any:  # noqa: A
     while node is not None and node not in stops and node.name() == "_DDPSinkBackward":
         node, place = node.next_functions[place]
     return node
+
+
+def _sum_of(roots: Sequence[Any]) -> Tensor | None:
+    """Return the value of an objective; None if what it starts from does not tell."""
+    values = [root.detach() for root in roots if isinstance(root, Tensor) and root.numel() == 1]
+    return (
+        torch.stack([each.reshape(()) for each in values]).sum()
+        if len(values) == len(roots) and values
+        else None
+    )
 
 
 def _reason(graph: Graph, roots: Sequence[Any]) -> str:
