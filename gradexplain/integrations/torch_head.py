@@ -15,6 +15,7 @@ _LEAVES = {torch.float32: 1e-3, torch.float64: 1e-6}  # of a plain cross-entropy
 _LEAVES_HALF = 0.03
 _PEEKED = 64  # columns that tell a row of zeros from another
 _FINE = 16 * torch.finfo(torch.float32).eps  # what sums over a vocabulary may round
+_LEFT = 0.3  # of a type's own step, that rounding leaves over of a cross-entropy
 _SAME_VALUE = 1e-4  # how far a value may be off in float32
 
 
@@ -39,7 +40,7 @@ class Solved:
     weights: Tensor  # each target's, or their mean's
     count: float | None  # of targets, if it is their mean's
     left: float  # the share of the gradient that is left over
-    even: bool  # whether the targets weigh the same, but for rounding
+    even: bool  # whether nothing is left over and the targets weigh the same, but for rounding
     value: float  # of the objective, if it is a cross-entropy with these weights
 
     def is_plain(self, value: float | None, unit: float) -> bool:
@@ -74,7 +75,9 @@ def solved(logits: Logits) -> Solved | str:
     allowed = _LEAVES.get(g.dtype, _LEAVES_HALF)
     if left > allowed:
         return f"the gradient of the logits is not a cross-entropy's: {left:.0%} of it is left over"
-    even = spread <= 2 * torch.finfo(g.dtype).eps + _FINE
+    eps = torch.finfo(g.dtype).eps
+    even = spread <= eps + _FINE and left <= _LEFT * eps + _FINE
+    left += _FINE
     if every:
         value = float(weights.double() @ _losses(z, g, rows, smoothing))
         return Solved(weights, None, left, even, value)

@@ -21,7 +21,7 @@ from transformers import Trainer, TrainerCallback
 from gradexplain.audit import Report
 from gradexplain.audit.tell.steps import Steps
 from gradexplain.integrations.torch import Step, watch
-from gradexplain.integrations.transformers_hints import hinted
+from gradexplain.integrations.transformers_hints import COUNT_TARGETS, hinted
 from gradexplain.integrations.trl import Reading, reading_of
 
 _log = logging.getLogger(__name__)
@@ -39,9 +39,11 @@ class AuditCallback(TrainerCallback):
         step: which step of the run, the first one by default.
         every: watch each n-th step after that one, too; steps that read alike are reported once.
         on_wrong: "warn", or "raise" from the training loop, if a step does not average as intended.
-        targets: a function of a micro-batch's inputs that returns over how many targets the loss
-            that `compute_loss` returns is the mean. Only a loss that cannot be read otherwise
-            needs it.
+        targets: a function of a micro-batch's inputs that returns how many targets its loss is
+            over, such as `lambda inputs: (inputs["labels"][:, 1:] != -100).sum()`. The loss that
+            `compute_loss` returns is then tapped with that count. What it divides a sum by itself,
+            such as `num_items_in_batch`, is seen. Only a loss that cannot be read otherwise needs
+            it: a focal loss, or another that depends on the model's probabilities.
         options: passed on to `watch`; `path=False` is the cheapest.
 
     Attributes:
@@ -188,14 +190,12 @@ class AuditCallback(TrainerCallback):
         try:
             report = watched.report()
         except (ValueError, RuntimeError) as error:  # the latter where another worker's failed
-            said = (
-                f"step {number} was not audited: {error}; for a trainer, pass targets=, a function "
-                "of a micro-batch's inputs that returns over how many targets its loss is the mean"
-            )
+            why = str(error).split(": add `loss = step.tap(", 1)[0]  # a trainer has no step to tap
+            said = f"step {number} was not audited: {why}: {COUNT_TARGETS}"
             if self._on_wrong == "raise":
                 raise ValueError(said) from error
             _log.warning(said)
-            self.found.add_unread(number, str(error))
+            self.found.add_unread(number, why)
             return None
         return hinted(report, self._trainer, self._items)
 

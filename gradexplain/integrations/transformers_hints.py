@@ -9,7 +9,14 @@ from transformers import Trainer
 from gradexplain.audit import Report
 from gradexplain.integrations.torch import divided_wrongly, divides
 
+COUNT_TARGETS = (
+    "pass targets=, as in AuditCallback(trainer, targets=...), a function of a micro-batch's "
+    "inputs that returns how many targets its loss is over"
+)
 _NEAR = 1e-2
+_SHIFTED = (
+    "Let the data collator set the first label of each row, which is never predicted, to -100."
+)
 _NO_ADVANTAGE = (
     "A micro-batch whose advantages are all 0 shows no weight: audit another step, or each, with "
     "every=1."
@@ -24,10 +31,14 @@ def hinted(report: Report, trainer: Trainer, items: Any) -> Report:  # noqa: ANN
         trainer: whose step it was.
         items: the `num_items_in_batch` that `compute_loss` was given.
     """
+    if report.ok is None and "step.tap(" in report.to_do:  # a trainer has no step to tap
+        report = replace(report, to_do=f"P{COUNT_TARGETS[1:]}.")
     if divided_wrongly(report) and items is None:
         hints = tuple(filter(None, [divides("The trainer", _parts(trainer))]))
     elif report.ok is False and items is not None:
         hints = tuple(_hints(report, trainer, float(items)))
+        if any("before this model's loss shifts" in hint for hint in hints):
+            report = replace(report, to_do=_SHIFTED, questions=())
     elif report.ok is None and None in report.weights and "GRPOTrainer" in _kinds(trainer):
         hints = (_NO_ADVANTAGE,)
     else:

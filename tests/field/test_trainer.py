@@ -11,6 +11,7 @@ from torch.optim.optimizer import _global_optimizer_pre_hooks
 from transformers import Trainer, TrainerCallback
 
 from field.cases.transformers_trainer import MeanLossTrainer, make_trainer
+from field.losses_bent import BENT, Each, focal
 from field.trainers import ANY, NEW, OLD, RELEASE, stock
 from gradexplain.integrations.torch import watch
 from gradexplain.integrations.transformers import AuditCallback, audit_trainer
@@ -105,6 +106,18 @@ def test_gpt2_counts_its_labels_before_the_shift(folder: str) -> None:
     counts = [part.count or 0 for part in report.parts]
     rows = 2 * len(counts)  # each has one label that is never predicted
     assert report.factor == pytest.approx(sum(counts) / (sum(counts) + rows), rel=1e-5)
+    assert "set the first label of each row" in report.to_do
+    assert not report.questions
+    trainer = make(folder)
+    collate = trainer.data_collator
+
+    def masked(examples: Any) -> Any:
+        batch = collate(examples)
+        batch["labels"][:, 0] = -100
+        return batch
+
+    trainer.data_collator = masked
+    assert audit_trainer(trainer).ok is True  # as it is told to do
 
 
 def test_the_run_is_the_same_with_and_without(folder: str) -> None:
@@ -173,7 +186,8 @@ def test_a_loss_that_cannot_be_read_is_said_to_be(
         audit = trained(make_trainer(Hinge, folder, max_steps=1))
     assert [*audit.found.unread.values()] == [[1]]
     assert "step 1 was not audited: watch must be shown a loss" in caplog.text
-    assert "pass targets=" in caplog.text
+    assert "pass targets=, as in AuditCallback(trainer, targets=...)" in caplog.text
+    assert "step.tap" not in caplog.text
     with pytest.raises(ValueError, match="pass targets="):
         trained(make_trainer(Hinge, folder, max_steps=1), on_wrong="raise")
 
@@ -182,6 +196,39 @@ def test_a_loss_whose_targets_are_counted_is_tapped(folder: str) -> None:
     report = audit_trainer(make_trainer(Hinge, folder), targets=lambda one: len(one["input_ids"]))
     assert report.verdict.value == ("exact" if OLD else "rescaled")
     assert [part.count for part in report.parts] == [2] * 4
+
+
+def bent(folder: str, each: Each, *, right: bool = True) -> Trainer:
+    """Return a trainer with a loss of one's own, right or a mean of means."""
+
+    def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        losses = each(outputs["logits"], labels)
+        return losses.sum() / num_items_in_batch if right else losses.mean() / 4
+
+    trainer = make_trainer(Trainer, folder)
+    trainer.compute_loss_func = loss
+    return trainer
+
+
+def of_labels(inputs: Any) -> Any:
+    return (inputs["labels"][:, 1:] != -100).sum()
+
+
+@NEWER
+@pytest.mark.parametrize("each", BENT)
+def test_a_right_loss_that_depends_on_the_model_raises_no_alarm(folder: str, each: Each) -> None:
+    report = audit_trainer(bent(folder, each))
+    assert report.ok is None, report
+    assert "AuditCallback(trainer, targets=...)" in report.to_do
+    assert "step.tap" not in str(report)
+    assert audit_trainer(bent(folder, each), targets=of_labels).ok is True
+    assert audit_trainer(bent(folder, each, right=False)).ok is not True
+
+
+@NEWER
+def test_its_mean_of_means_is_named_once_its_targets_are_counted(folder: str) -> None:
+    report = audit_trainer(bent(folder, focal, right=False), targets=of_labels)
+    assert report.verdict.value == "mean-of-means"
 
 
 def test_a_step_that_never_comes_is_said_to_be_missing(

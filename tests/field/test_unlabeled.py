@@ -1,4 +1,4 @@
-"""Right loops with a term on examples that the model has labeled itself: no alarm without a tap."""
+"""Right loops without a tap raise no alarm: labels that the model made, losses that it weighs."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import LlamaForCausalLM
 
+from field.cases.transformers_trainer import tiny_config
+from field.losses_bent import BENT, PLAIN, Each
 from gradexplain import Report
 from gradexplain.integrations.torch import watch
 
@@ -169,3 +172,60 @@ def test_passes_of_other_lines_ask_for_a_tap_where_they_are_off() -> None:
     report = unrolled(1.0)
     assert report.ok is None
     assert "in the lines that they come from" in report.claim
+
+
+LENGTHS = [(12, 3, 20, 5), (2, 2, 2, 2), (2, 3, 2, 4)]
+
+
+def read_at_the_head(
+    each: Each, lengths: Sequence[int], by: str, kind: torch.dtype, *, trained: bool = False
+) -> Report | None:
+    """Watch a step of a Hugging Face model, its loss by hand; None if that is not read."""
+    torch.manual_seed(0)
+    model: Any = LlamaForCausalLM(tiny_config())
+    batches = [torch.randint(32, (1, n)) for n in lengths]
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+    for _ in range(60 if trained else 0):
+        for ids in batches:
+            model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.to(kind)
+    total = sum(lengths) - len(lengths)
+    with watch(model, path=False) as step:
+        for ids in batches:
+            losses = each(model(input_ids=ids).logits.float(), ids)
+            loss = losses.mean() / len(batches) if by == "part" else losses.sum() / total
+            (2 * loss if by == "twice" else loss).backward()
+        torch.optim.SGD(model.parameters(), 0.0).step()
+    try:
+        return step.report()
+    except ValueError as error:
+        assert "add `loss = step.tap(loss" in str(error)  # noqa: PT017 - refused, or read
+        return None
+
+
+@pytest.mark.parametrize("each", BENT)
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_right_loss_that_depends_on_the_model_raises_no_alarm(
+    each: Each,
+    lengths: Sequence[int],
+    kind: torch.dtype,
+    trained: bool,  # noqa: FBT001
+) -> None:
+    right = read_at_the_head(each, lengths, "target", kind, trained=trained)
+    assert right is None or right.ok is not False, right
+    assert right is None or right.ok or "step.tap(loss, targets=" in right.to_do
+    if len(set(lengths)) > 1:
+        wrong = read_at_the_head(each, lengths, "part", kind, trained=trained)
+        assert wrong is None or wrong.ok is not True, wrong
+
+
+@pytest.mark.parametrize("each", PLAIN)
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_cross_entropy_by_hand_is_still_judged_at_the_head(each: Each, kind: torch.dtype) -> None:
+    found = [read_at_the_head(each, LENGTHS[0], by, kind) for by in ("target", "part", "twice")]
+    verdicts = [report and report.verdict.value for report in found]
+    assert verdicts == ["exact", "mean-of-means", "rescaled"]
