@@ -185,7 +185,7 @@ def read_at_the_head(
     model: Any = LlamaForCausalLM(tiny_config())
     batches = [torch.randint(32, (1, n)) for n in lengths]
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
-    for _ in range(60 if trained else 0):
+    for _ in range(25 if trained else 0):
         for ids in batches:
             model(input_ids=ids, labels=ids).loss.backward()
         optimizer.step()
@@ -206,9 +206,10 @@ def read_at_the_head(
 
 
 @pytest.mark.parametrize("each", BENT)
-@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize(
+    ("lengths", "trained"), [(LENGTHS[0], False), (LENGTHS[1], False), (LENGTHS[2], True)]
+)
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("trained", [False, True])
 def test_a_right_loss_that_depends_on_the_model_raises_no_alarm(
     each: Each,
     lengths: Sequence[int],
@@ -227,5 +228,5 @@ def test_a_right_loss_that_depends_on_the_model_raises_no_alarm(
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_a_cross_entropy_by_hand_is_still_judged_at_the_head(each: Each, kind: torch.dtype) -> None:
     found = [read_at_the_head(each, LENGTHS[0], by, kind) for by in ("target", "part", "twice")]
-    verdicts = [report and report.verdict.value for report in found]
+    verdicts = [report.verdict.value for report in found if report]
     assert verdicts == ["exact", "mean-of-means", "rescaled"]
