@@ -334,7 +334,9 @@ def of_two_terms(
     found = []
     for seen in World(workers).seen():
         taps = [
-            replace(tap, term=name, read={k: read * factor for k, read in tap.read.items()})
+            replace(
+                tap, term=name, read={k: np.asarray(read * factor) for k, read in tap.read.items()}
+            )
             for name, factor in zip(names.split(","), factors.values(), strict=True)
             for tap in seen.taps
         ]
