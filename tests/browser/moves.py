@@ -31,6 +31,8 @@ from sitebuild.figures.moving import two
 State = list[float | str]
 _SHOW = """tag => document.querySelector(tag).svg.scrollIntoView(
   { block: "center", behavior: "instant" })"""
+_SAID = """([name, parts]) => parts.map(
+  part => document.querySelector(`#${name}-${CSS.escape(part)} text`).textContent)"""
 _PLACE = """([tag, axes, x, y]) => {
   const figure = document.querySelector(tag), scale = figure.scale(axes);
   const point = new DOMPoint(scale.x(x), scale.y(y)).matrixTransform(figure.svg.getScreenCTM());
@@ -74,10 +76,10 @@ class Moved:
         """Return all that stands in it."""
         return self.page.locator(f"{self.tag} svg text").all_text_contents()
 
-    def says(self, part: str) -> str:
-        """Return what stands in one of its texts."""
-        text = self.page.locator(f"#{self.name.replace('-', '_')}-{part} text")
-        return text.text_content() or ""
+    def said(self, parts: list[str]) -> list[str]:
+        """Return what stands in several of its texts."""
+        found: list[str] = self.page.evaluate(_SAID, [self.name.replace("-", "_"), parts])
+        return found
 
     def grip(self, handle: int) -> tuple[float, float]:
         """Return the middle of a handle, in the window, where it has come to rest."""
