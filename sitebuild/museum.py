@@ -44,7 +44,7 @@ class Museum:
 
     @cached_property
     def told(self) -> Row:
-        """What is told of each bug and tool beside it."""
+        """What the page says of each bug and tool beside it."""
         return tomllib.loads((_TESTS / "told.toml").read_text(encoding="utf-8"))
 
     @cached_property

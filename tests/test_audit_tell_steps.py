@@ -1,4 +1,4 @@
-"""Steps of a run: those that read alike are told together, and the worst decides."""
+"""Steps of a run: those that read alike are reported together, and the worst decides."""
 
 import dataclasses
 

@@ -7,6 +7,7 @@ from typing import Any
 from transformers import Trainer
 
 from gradexplain.audit import Report
+from gradexplain.audit.tell.sentences import capitalized
 from gradexplain.integrations.torch import divided_wrongly, divides
 
 COUNT_TARGETS = (
@@ -32,12 +33,13 @@ def hinted(report: Report, trainer: Trainer, items: Any) -> Report:  # noqa: ANN
         items: the `num_items_in_batch` that `compute_loss` was given.
     """
     if report.ok is None and "step.tap(" in report.to_do:  # a trainer has no step to tap
-        report = replace(report, to_do=f"P{COUNT_TARGETS[1:]}.")
+        report = replace(report, to_do=f"{capitalized(COUNT_TARGETS)}.")
     if divided_wrongly(report) and items is None:
         hints = tuple(filter(None, [divides("The trainer", _parts(trainer))]))
     elif report.ok is False and items is not None:
-        hints = tuple(_hints(report, trainer, float(items)))
-        if any("before this model's loss shifts" in hint for hint in hints):
+        before = _counted_before_the_shift(report, float(items))
+        hints = (*before, *_hints(report, trainer))
+        if before:
             report = replace(report, to_do=_SHIFTED, questions=())
     elif report.ok is None and None in report.weights and "GRPOTrainer" in _kinds(trainer):
         hints = (_NO_ADVANTAGE,)
@@ -56,13 +58,16 @@ def _kinds(trainer: Trainer) -> list[str]:
     return [kind.__name__ for kind in type(trainer).__mro__]
 
 
-def _hints(report: Report, trainer: Trainer, items: float) -> Iterator[str]:
+def _counted_before_the_shift(report: Report, items: float) -> tuple[str, ...]:
+    """Say it, if the trainer's count holds labels that nothing predicts."""
     total = sum(part.count or 0 for part in report.parts if part.term in ("", "loss"))
-    if total != items and _near(report.factor * items, total):
-        yield (
-            f"The trainer divided by {items:g} labels, of which {total:g} are targets: it counted "
-            "them before this model's loss shifts them."
-        )
+    if total == items or not _near(report.factor * items, total):
+        return ()
+    counted = f"The trainer divided by {items:g} labels, of which {total:g} are targets"
+    return (f"{counted}: it counted them before this model's loss shifts them.",)
+
+
+def _hints(report: Report, trainer: Trainer) -> Iterator[str]:
     steps = trainer.current_gradient_accumulation_steps
     every = steps * trainer.accelerator.num_processes
     if every == 1 or not (_near(report.factor, steps) or _near(report.factor, every)):

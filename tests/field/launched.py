@@ -10,11 +10,15 @@ from typing import Any
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
+def torchrun(workers: int) -> list[str]:
+    """Return the arguments with which Python starts so many workers on this machine."""
+    return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"]
+
+
 def two_workers(script: str) -> Any:
     """Run a script in two processes; return what the first one prints last, as JSON."""
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     found = subprocess.run(
-        [sys.executable, *launch, str(SCRIPTS / script)],
+        [sys.executable, *torchrun(2), str(SCRIPTS / script)],
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,

@@ -6,16 +6,13 @@
     python tests/field/run.py --check now  # those of one environment
     python tests/field/run.py --check --sample 2 --seed $(git rev-parse HEAD)  # two slow ones
 
-Standard library only: it starts each environment's own Python. The environments `.venv-field-…` are
-beside the sources, or in the folder that the variable FIELD_ENVIRONMENTS names; other releases are
-laid over them from `.museum/`.
+Standard library only: it starts each environment's own Python.
 """
 
 import argparse
 import datetime as dt
 import json
 import math
-import os
 import platform
 import random
 import subprocess
@@ -25,10 +22,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = Path(os.environ.get("FIELD_ENVIRONMENTS", ROOT))
+sys.path[:0] = [str(Path(__file__).parents[1])]
+
+from support.overlaid import ROOT, laid, python_of, variables_of  # noqa: E402 - found only now
+
+from field.launched import torchrun  # noqa: E402 - as above
+
 REPORT = ROOT / "docs" / "practice" / "field-report.json"
-OVERLAYS = ROOT / ".museum"
 CLOSE = 1e-3  # how far two runs' weights and errors may differ: float32, other processors
 Row = dict[str, Any]
 Unit = tuple[str, str, tuple[str, ...]]  # an environment, a file under cases/, its situations
@@ -216,11 +216,6 @@ def sampled(sets: Sequence[str], sample: int | None, seed: str) -> tuple[list[Un
     ]
 
 
-def laid(environment: str) -> bool:
-    """Tell whether the releases that an environment is overlaid with are at hand."""
-    return all((OVERLAYS / name / "ready").exists() for name in environment.split("+")[1:])
-
-
 def recorded() -> list[Row]:
     return list(json.loads(REPORT.read_text(encoding="utf-8"))["rows"])
 
@@ -233,16 +228,14 @@ def run_all(asked: Iterable[Unit]) -> Iterator[Row]:
 
 
 def run(environment: str, module: str, names: Sequence[str]) -> list[Row]:
-    base, *overlays = environment.split("+")
-    python = ENVIRONMENTS / f".venv-field-{base}" / "bin" / "python"
     two = names[0].endswith("@2")
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"] if two else []
+    launch = torchrun(2) if two else []
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "rows.json")
         asked = [name.removesuffix("@2") for name in names]
         found = subprocess.run(
-            [str(python), *launch, "-m", "field.one", str(out), module, *asked],
-            env=_variables(overlays),
+            [python_of(environment), *launch, "-m", "field.one", str(out), module, *asked],
+            env=variables_of(environment),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -345,20 +338,6 @@ def _near(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)
     return bool(one == other)
-
-
-def _variables(overlays: Sequence[str]) -> dict[str, str]:
-    places = [ROOT, ROOT / "tests", *(OVERLAYS / name for name in overlays)]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, places)),
-        "PYTHONWARNINGS": "ignore",  # the frameworks' own deprecations are theirs to fix
-        "HF_HUB_OFFLINE": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "JAX_PLATFORMS": "cpu",
-        "OMP_NUM_THREADS": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import pytest
 from support.doc_changes import Change, changes
 from support.survivors import listed
 
+from field.launched import torchrun
 from sitebuild.page import Block, Mark, Page
 from sitebuild.proof import is_rounding, proof_block
 
@@ -87,10 +88,9 @@ def _launch(block: Block, page: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "page.py")
         script.write_text(block.source, encoding="utf-8")
-        number = block.place.partition("=")[2]
-        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={number}"]
+        number = int(block.place.partition("=")[2])
         found = subprocess.run(
-            [sys.executable, *launch, str(script)],
+            [sys.executable, *torchrun(number), str(script)],
             # Not named, DeepSpeed's device is guessed, and the guess printed.
             env={**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"},
             capture_output=True,

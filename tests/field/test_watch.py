@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -17,13 +16,12 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grads_with_norm_  # before any window opens
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
+from field.launched import SCRIPTS, torchrun
 from field.loops import BATCHES, COUNTS, N, adam, plain, tokens
 from field.tiny import IGNORED, mean_loss
 from gradexplain import Report
 from gradexplain.integrations.torch import Step, watch
 from gradexplain.integrations.torch_sketch import Sketcher
-
-SCRIPTS = Path(__file__).parent / "scripts"
 
 
 def whole_step(step: Step, model: nn.Module, optimizer: Any, **named: Any) -> None:
@@ -844,9 +842,8 @@ def test_a_sketch_is_linear_and_knows_no_layout(shape: Any, kind: torch.dtype) -
 
 def launched(name: str, *arguments: str) -> list[str]:
     """Run a script on two workers; return what was printed, worker by worker."""
-    command = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     found = subprocess.run(
-        [sys.executable, *command, str(SCRIPTS / name), *arguments],
+        [sys.executable, *torchrun(2), str(SCRIPTS / name), *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

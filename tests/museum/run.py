@@ -4,8 +4,7 @@
     python tests/museum/run.py            # runs all; writes docs/practice/museum.json
     python tests/museum/run.py --check --sample 6 --seed $(git rev-parse HEAD)
 
-Standard library only: it starts each environment's own Python. The environments `.venv-field-…` are
-beside the sources, or in the folder that the variable FIELD_ENVIRONMENTS names.
+Standard library only: it starts each environment's own Python.
 """
 
 import argparse
@@ -13,7 +12,6 @@ import ast
 import datetime as dt
 import json
 import math
-import os
 import platform
 import random
 import subprocess
@@ -24,9 +22,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests")]
-ENVIRONMENTS = Path(os.environ.get("FIELD_ENVIRONMENTS", ROOT))
+sys.path[:0] = [str(Path(__file__).parents[1])]
+
+from support.overlaid import (  # noqa: E402 - found only now
+    OVERLAYS,
+    ROOT,
+    python_of,
+    variables_of,
+)
+
 TRUTH = Path(__file__).parent / "truth.json"
 RECORD = ROOT / "docs" / "practice" / "museum.json"
 OURS = "tap", "audit"
@@ -52,14 +56,12 @@ def ask(question: str, jobs: Sequence[Job]) -> dict[str, Any]:
 
 def started(environment: str, question: str, jobs: Sequence[Any]) -> dict[str, Any]:
     """Start an environment's Python with its overlays, and return what it found."""
-    base, *overlays = environment.split("+")
-    python = ENVIRONMENTS / f".venv-field-{base}" / "bin" / "python"
     with tempfile.TemporaryDirectory() as folder:
         given, out = Path(folder, "jobs.json"), Path(folder, "out.json")
         given.write_text(json.dumps(jobs), encoding="utf-8")
         subprocess.run(
-            [python, "-m", "museum.one", question, given, out],
-            env=_variables(overlays),
+            [python_of(environment), "-m", "museum.one", question, given, out],
+            env={**variables_of(environment), "KERAS_BACKEND": "torch"},
             stdout=sys.stderr,
             timeout=1200,
             check=True,
@@ -94,7 +96,7 @@ def record() -> dict[str, Any]:
     truth = json.loads(TRUTH.read_text(encoding="utf-8"))
     jobs = [*every(), *((name, True) for name in CONTROLS)]
     answers = ask("tools", jobs)
-    raw = ROOT / ".museum" / "answers.json"  # all that was said, for whoever wants to know more
+    raw = OVERLAYS / "answers.json"  # all that was said, for whoever wants to know more
     raw.parent.mkdir(exist_ok=True)
     raw.write_text(json.dumps(answers, indent=1), encoding="utf-8")
     flagged = preflight([name for name, _ in every()])
@@ -185,7 +187,7 @@ def preflight(names: Sequence[str]) -> dict[str, str]:
     """Let torch-preflight read each reduction's loops; return what it flags."""
     from museum.exhibit import BUGS, about
 
-    python = ENVIRONMENTS / ".venv-field-now" / "bin" / "python"
+    environment = "now+tools"
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             if about(name).real:
@@ -195,7 +197,7 @@ def preflight(names: Sequence[str]) -> dict[str, str]:
                 Path(folder, f"{name}__{side}.py").write_text(_loop(source, side), encoding="utf-8")
         run = subprocess.run(
             [
-                python,
+                python_of(environment),
                 "-m",
                 "torch_preflight",
                 "check",
@@ -205,7 +207,7 @@ def preflight(names: Sequence[str]) -> dict[str, str]:
                 "--format",
                 "json",
             ],
-            env=_variables(["tools"]),
+            env=variables_of(environment),
             capture_output=True,
             text=True,
             timeout=300,
@@ -310,21 +312,6 @@ def check(sample: int, seed: str) -> int:
         print(f"museum: {fault}", file=sys.stderr)
     print(f"museum: {len(bugs)} bugs and {len(controls)} controls checked, {len(moved)} moved")
     return 1 if moved else 0
-
-
-def _variables(overlays: Sequence[str]) -> dict[str, str]:
-    places = [ROOT / ".museum" / name for name in overlays]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, [ROOT, ROOT / "tests", *places])),
-        "PYTHONWARNINGS": "ignore",  # the frameworks' own deprecations are theirs to fix
-        "HF_HUB_OFFLINE": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "JAX_PLATFORMS": "cpu",
-        "KERAS_BACKEND": "torch",
-        "OMP_NUM_THREADS": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -181,7 +181,7 @@ def _loose(space: Span) -> float:
 
     In single precision 16u√K instead of 4u√K: parts that are recomputed, each loss with another
     factor, round differently in every layer, and a deep network adds that up. Directions too short
-    to be told from rounding are outside the span as it is computed.
+    to be distinguished from rounding are outside the span as it is computed.
     """
     rounding = space.rounding.unit * len(space.base) ** 0.5
     share = max(4 * rounding, min(16 * rounding, DEEP))

@@ -6,6 +6,7 @@ import numpy as np
 
 from gradexplain.audit.judge.case import Case, Finding, Verdict, note
 from gradexplain.audit.tap.rows import Row
+from gradexplain.audit.tell.sentences import capitalized
 
 _MAIN_KIND = "cross-entropy"  # in the names of losses that are read without a tap: the main one
 _SAME = 1e-5  # how far two factors may differ, as a share, and be one
@@ -29,7 +30,7 @@ def divided_twice(rows: Sequence[Row], case: Case, said: Finding) -> Finding | N
             there = f"{batches} micro-batch{'' if batches == 1 else 'es'}"
             claim = note(
                 "divided twice?",
-                term="Every term" if common else _capitalized(main),
+                term="Every term" if common else capitalized(main),
                 times=f"{above} times" if below == 1 else f"{above}/{below} of",
                 there=f"{there} on each of {workers} workers" if workers > 1 else there,
                 asked="divided twice" if above < below else "is a division missing",
@@ -50,7 +51,7 @@ def only_tapped(rows: Sequence[Row], case: Case, said: Finding) -> Finding | Non
     (term, _), *more = accused
     if more or any(row.weight is not None for row in rows if row.term == term):
         return None
-    claim = note("only tapped", term=_capitalized(term), factor=said.factor)
+    claim = note("only tapped", term=capitalized(term), factor=said.factor)
     return Finding(Verdict.AMBIGUOUS, claim, said.factor, terms=said.terms)
 
 
@@ -91,10 +92,6 @@ def _of_loops(batches: int, workers: int) -> Iterator[tuple[int, int]]:
     ):
         if above != below:
             yield above, below
-
-
-def _capitalized(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _alike(one: float, other: float) -> bool:

@@ -64,6 +64,11 @@ def listed(names: Iterable[str], word: str = "and") -> str:
     return f"{', '.join(first)} {word} {last}" if first else last
 
 
+def capitalized(text: str) -> str:
+    """Return a text that begins with a capital."""
+    return text[0].upper() + text[1:]
+
+
 def _strings(value: object) -> list[str]:
     return [str(each) for each in value]  # type: ignore[attr-defined]
 
@@ -125,8 +130,7 @@ def _terms(facts: Mapping[str, object], _: str) -> str:
     if not off:
         return f"Each term is exact: {listed(right)}."
     also = f"; {listed(right)} {_be(right)} exact" if right else ""
-    text = f"{listed(off)}{also}."
-    return text[0].upper() + text[1:]
+    return capitalized(f"{listed(off)}{also}.")
 
 
 def _term(name: str, verdict: Verdict, factor: float) -> str:

@@ -1,4 +1,4 @@
-"""What an audit found in many steps of a run: steps that read alike are told together."""
+"""What an audit found in many steps of a run: steps that read alike are reported together."""
 
 import re
 from collections.abc import Iterable, Sequence
