@@ -116,7 +116,7 @@ def _share(row: Row) -> str:
     which = repr(row["case"])
     if row["environment"] != "now":
         which += f", {row['environment']!r}"
-    shown = " to ".join(f"× {x}<!--= {of}({which}) -->" for x, of in ends.items())
+    shown = " to ".join(f"×&nbsp;{x}<!--= {of}({which}) -->" for x, of in ends.items())
     return f"**{row['verdict']}**{what}, {shown}"
 
 

@@ -136,7 +136,7 @@ def test_each_row_on_workers_stands_in_a_table_of_its_package() -> None:
         cell = cells[0].split(" | ")[row["workers"] - 1]
         assert ("exact" in cell) == (row["verdict"] == "exact")
         assert row["verdict"] in cell
-        assert row["verdict"] != "rescaled" or f"× {row['factor']:.3g}<!--= times(" in cell
+        assert row["verdict"] != "rescaled" or f"×&nbsp;{row['factor']:.3g}<!--= times(" in cell
         assert row["verdict"] == "exact" or row["case"] in cell
         assert "aux_loss" in cell or row.get("terms", {}).get("aux_loss", "exact") == "exact"
     assert "not run" in page
