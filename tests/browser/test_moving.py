@@ -1,11 +1,11 @@
 """The figures moved, by mouse, finger and keys: every number is Python's, wherever they stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from browser.checks import Watch, figure_texts
 from browser.moves import CASES, STEPS, Case, Moved, pick, read, same
@@ -28,6 +28,34 @@ def opened(blank: Blank, home: str) -> Opened:
     return open_figure
 
 
+@pytest.fixture(scope="module")
+def pages(context: Callable[..., BrowserContext], home: str) -> Iterator[Callable[..., Page]]:
+    """Give pages that stay open: loading one takes longer than most tests."""
+    found: dict[tuple[str, int], Page] = {}
+
+    def at(address: str, width: int) -> Page:
+        if (address, width) not in found:
+            found[address, width] = context(width=width).new_page()
+            found[address, width].goto(home + address)
+        return found[address, width]
+
+    yield at
+    for page in found.values():
+        page.close()
+
+
+@pytest.fixture
+def kept(pages: Callable[..., Page]) -> Opened:
+    """Give a figure as it is at first, on a page that another test may have opened."""
+
+    def keep(case: Case, query: str = "?", width: int = 1280) -> Moved:
+        figure = Moved(pages(case.address, width), case.name)
+        figure.go_to(query)
+        return figure
+
+    return keep
+
+
 def wrong_numbers(figure: Moved, case: Case) -> list[str]:
     """Say where the figure says another thing than Python."""
     due = case.says(figure.state)
@@ -37,8 +65,8 @@ def wrong_numbers(figure: Moved, case: Case) -> list[str]:
 
 @every_figure
 @pytest.mark.parametrize("hand", ["pointer", "keys"])
-def test_every_number_is_pythons(opened: Opened, home: str, case: Case, hand: str) -> None:
-    figure, rng = opened(case, width=360), np.random.default_rng(len(hand))
+def test_every_number_is_pythons(kept: Opened, home: str, case: Case, hand: str) -> None:
+    figure, rng = kept(case, width=360), np.random.default_rng(len(hand))
     watch, positions = Watch(figure.page, home), 0
     while positions < POSITIONS:
         before = figure.state
@@ -74,8 +102,8 @@ def test_a_wrong_number_is_noticed(
 
 
 @every_figure
-def test_every_number_is_pythons_in_the_corners_too(opened: Opened, case: Case) -> None:
-    figure = opened(case, width=360)
+def test_every_number_is_pythons_in_the_corners_too(kept: Opened, case: Case) -> None:
+    figure = kept(case, width=360)
     for words in case.corners:
         figure.go_to(f"?{case.name}={words}")
         assert figure.words == words.split(",")
@@ -84,22 +112,24 @@ def test_every_number_is_pythons_in_the_corners_too(opened: Opened, case: Case) 
 
 
 @every_figure
-def test_at_first_it_is_the_drawing_python_made(opened: Opened, case: Case) -> None:
+def test_at_first_it_is_the_drawing_python_made(opened: Opened, kept: Opened, case: Case) -> None:
     drawn = opened(case, java_script_enabled=False).texts
     assert sorted(opened(case).texts) == sorted(drawn)
-    assert sorted(opened(case, f"?{case.name}={case.other}").texts) != sorted(drawn)
+    assert sorted(kept(case, f"?{case.name}={case.other}").texts) != sorted(drawn)
 
 
 @every_figure
-def test_its_coming_to_life_moves_nothing_on_the_page(blank: Blank, home: str, case: Case) -> None:
+def test_its_coming_to_life_moves_nothing_on_the_page(
+    blank: Blank, kept: Opened, home: str, case: Case
+) -> None:
     def height(page: Page) -> float:
-        page.goto(home + case.address)
         box = page.locator(f".gx-figure:has(gx-{case.name})").bounding_box()
         return box["height"] if box else 0
 
-    lively, lifeless = blank(width=360), blank(width=360)
+    lifeless = blank(width=360)
     lifeless.route("**/figure.js", lambda route: route.abort())
-    assert height(lively) == height(lifeless) > 300
+    lifeless.goto(home + case.address)
+    assert height(kept(case, width=360).page) == height(lifeless) > 300
 
 
 @every_figure
@@ -118,8 +148,8 @@ def test_the_address_holds_its_state(opened: Opened, home: str, case: Case) -> N
 
 
 @every_figure
-def test_it_follows_the_address_back(opened: Opened, case: Case) -> None:
-    figure = opened(case, f"?{case.name}={case.other}")
+def test_it_follows_the_address_back(kept: Opened, case: Case) -> None:
+    figure = kept(case, f"?{case.name}={case.other}")
     figure.go_to("?")
     assert figure.state == read(figure.start)
     figure.page.go_back()
@@ -130,8 +160,8 @@ def test_it_follows_the_address_back(opened: Opened, case: Case) -> None:
 
 
 @every_figure
-def test_a_state_that_cannot_be_is_not_taken(opened: Opened, home: str, case: Case) -> None:
-    figure = opened(case)
+def test_a_state_that_cannot_be_is_not_taken(kept: Opened, home: str, case: Case) -> None:
+    figure = kept(case)
     watch, texts = Watch(figure.page, home), figure.texts
     for words in case.wrong:
         figure.go_to(f"?{case.name}={case.other}")
@@ -142,8 +172,8 @@ def test_a_state_that_cannot_be_is_not_taken(opened: Opened, home: str, case: Ca
 
 
 @every_figure
-def test_each_button_leads_where_it_says(opened: Opened, case: Case) -> None:
-    figure = opened(case, f"?{case.name}={case.other}")
+def test_each_button_leads_where_it_says(kept: Opened, case: Case) -> None:
+    figure = kept(case, f"?{case.name}={case.other}")
     for button in figure.page.locator(f"{figure.tag} button").all():
         before, wanted = figure.words, (button.get_attribute("value") or "").split(",")
         button.click()

@@ -9,8 +9,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState
 from torch.utils.data import DataLoader
 
-from field.launched import two_workers
 from field.tiny import Batch, language_model, mean_loss, summed_loss, targets_in, token_batches
+from field.workers import two_workers
 from gradexplain.audit import Report
 from gradexplain.audit.tell.steps import Steps
 from gradexplain.integrations.torch import watch

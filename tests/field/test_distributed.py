@@ -5,38 +5,20 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 
 from field.cases import torch_ddp
 from field.examples.torch_workers import audit_data_parallel, audit_sharded
 from field.tiny import gradient_of, language_model, mean_loss, parts_of, targets_in, token_batches
-from field.workers import leave, meet
+from field.workers import told_by
 from gradexplain import audit_accumulation
 
 LENGTHS = (40, 6)
 WORKERS = 2
-
-
-def spread(work: Any) -> list[dict[str, Any]]:
-    """Run a function in each of two processes; return the report that each of them made."""
-    with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_begin, args=(folder, work), nprocs=WORKERS)
-        files = [Path(folder) / f"{rank}.json" for rank in range(WORKERS)]
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
-
-
-def _begin(rank: int, folder: str, work: Any) -> None:
-    meet(folder, rank, WORKERS)
-    found = json.dumps(work(rank).to_dict())
-    Path(folder, f"{rank}.json").write_text(found, encoding="utf-8")
-    leave()
 
 
 def column(report: dict[str, Any], name: str) -> list[float]:
@@ -44,18 +26,18 @@ def column(report: dict[str, Any], name: str) -> list[float]:
     return [part[name] for part in report["parts"]]
 
 
-def data_parallel(rank: int) -> Any:
-    model, batch = language_model(), token_batches(LENGTHS)[rank]
+def data_parallel(_: int) -> Any:
+    model, batch = language_model(), token_batches(LENGTHS)[dist.get_rank()]
     part = gradient_of(model, functools.partial(mean_loss, model, batch))
     accumulated = {name: gradient.clone() for name, gradient in part.items()}
     for gradient in accumulated.values():
         dist.all_reduce(gradient)
         gradient.div_(WORKERS)
-    return audit_data_parallel(accumulated, part, targets_in(batch))
+    return audit_data_parallel(accumulated, part, targets_in(batch)).to_dict()
 
 
-def sharded(rank: int) -> Any:
-    model, batches = language_model(), token_batches()
+def sharded(_: int) -> Any:
+    rank, model, batches = dist.get_rank(), language_model(), token_batches()
     parts = parts_of(model, batches, mean_loss)
     accumulated = {name: sum(part[name] for part in parts) / 4 for name in parts[0]}
     starts = {name: rank * (whole.numel() // 2) for name, whole in accumulated.items()}
@@ -68,11 +50,12 @@ def sharded(rank: int) -> Any:
         }
 
     counts = [targets_in(batch) for batch in batches]
-    return audit_sharded(shard(accumulated), [shard(part) for part in parts], counts, starts)
+    shards = [shard(part) for part in parts]
+    return audit_sharded(shard(accumulated), shards, counts, starts).to_dict()
 
 
 def test_data_parallel_workers_read_as_a_mean_of_means() -> None:
-    first, second = spread(data_parallel)
+    first, second = told_by(WORKERS, data_parallel)
     whole = torch_ddp.unequal_tokens()
     report = audit_accumulation(whole.accumulated, whole.parts, counts=whole.counts)
     assert first == second
@@ -82,7 +65,7 @@ def test_data_parallel_workers_read_as_a_mean_of_means() -> None:
 
 
 def test_shards_read_as_the_whole() -> None:
-    first, second = spread(sharded)
+    first, second = told_by(WORKERS, sharded)
     assert first == second
     assert first["verdict"] == "mean-of-means"
     assert column(first, "weight") == pytest.approx([0.25] * 4, abs=1e-6)

@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from field.test_distributed import spread
+from field.workers import told_by
 from gradexplain.audit import Report
-from gradexplain.audit.tell.steps import Steps
 from gradexplain.integrations.torch_every import Run, watch_every
 
 SIZES = (4, 9, 2, 5, 3, 7)
@@ -331,23 +330,9 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-class _AsReport:
-    """What two workers found, as `spread` sends it."""
-
-    def __init__(self, found: Steps) -> None:
-        self.found = found
-
-    def to_dict(self) -> dict[str, Any]:
-        unread = list(self.found.unread.values())
-        return {
-            "ok": self.found.ok,
-            "unread": unread,
-            "steps": {one.report.verdict.value: one.steps for one in self.found.alike},
-        }
-
-
-def two_workers(rank: int) -> Any:
+def two_workers(_: int) -> dict[str, Any]:
     """Three steps: right, a mean of means across workers, and one after a NaN on worker 1 alone."""
+    rank = torch.distributed.get_rank()
     torch.manual_seed(0)
     model = nn.parallel.DistributedDataParallel(nn.Linear(3, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -361,11 +346,15 @@ def two_workers(rank: int) -> Any:
             run.tap(mean(model, sizes[rank]), targets=sizes[rank]).backward()
             optimizer.step()
             optimizer.zero_grad()
-    return _AsReport(run.found)
+    return {
+        "ok": run.found.ok,
+        "unread": list(run.found.unread.values()),
+        "steps": {one.report.verdict.value: one.steps for one in run.found.alike},
+    }
 
 
 def test_two_workers_tell_the_same_steps() -> None:
-    first, second = spread(two_workers)
+    first, second = told_by(2, two_workers)
     assert first["ok"] is second["ok"] is False
     assert first["steps"] == second["steps"] == {"exact": [1, 4], "mean-of-means": [2]}
     assert first["unread"] == second["unread"] == [[3]]

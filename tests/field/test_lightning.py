@@ -11,7 +11,6 @@ import torch.distributed as dist
 from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader
 
-from field.launched import two_workers
 from field.tiny import (
     IGNORED,
     Batch,
@@ -21,6 +20,7 @@ from field.tiny import (
     targets_in,
     token_batches,
 )
+from field.workers import two_workers
 from gradexplain.audit.tell.steps import Steps
 from gradexplain.integrations.lightning import AuditCallback
 

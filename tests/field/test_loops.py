@@ -1,15 +1,10 @@
 """Real loops: the right version is exact, the wrong one is named, in each framework set."""
 
-import json
-import tempfile
-from pathlib import Path
-
 import pytest
-import torch.multiprocessing as mp
 
 from field import loops, loops_hostile, loops_kinds, loops_optimizers, loops_workers
 from field.loops import Loop
-from field.workers import leave, meet
+from field.workers import told_by
 from gradexplain import Report
 
 KINDS = loops, loops_kinds, loops_optimizers, loops_hostile
@@ -39,21 +34,16 @@ def test_the_wrong_loop_is_named(name: str) -> None:
 
 def spread() -> list[dict[str, tuple[dict[str, object], str]]]:
     """Run all loops of two workers; return what each worker was told, as data and as text."""
-    with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_begin, args=(folder,), nprocs=loops_workers.WORKERS)
-        files = [Path(folder) / f"{rank}.json" for rank in range(loops_workers.WORKERS)]
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return told_by(loops_workers.WORKERS, _loops)
 
 
-def _begin(rank: int, folder: str) -> None:
-    meet(folder, rank, loops_workers.WORKERS)
+def _loops(_: int) -> dict[str, tuple[dict[str, object], str]]:
     found = {}
     for name, loop in loops_workers.LOOPS.items():
         for right in (True, False):
             report = loop.run(right=right)
             found[f"{name}, {'right' if right else 'wrong'}"] = report.to_dict(), said(report)
-    Path(folder, f"{rank}.json").write_text(json.dumps(found), encoding="utf-8")
-    leave()
+    return found
 
 
 def test_loops_on_workers_read_as_they_are() -> None:

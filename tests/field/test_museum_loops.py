@@ -2,24 +2,20 @@
 
 import importlib
 import inspect
-import json
-import tempfile
 import tomllib
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch.multiprocessing as mp
+import torch.distributed as dist
 from museum import worlds
 from museum.exhibit import BUGS, Loop, Stage, about, names, play
 from museum.vectors import vector
 from torch.nn.parallel import DistributedDataParallel
 
 from field.tiny import CatchingSGD
-from field.workers import leave, meet
+from field.workers import told_by
 from sitebuild import loops
 
 # The museum's own loops log a loss as people do.
@@ -75,21 +71,16 @@ def test_what_is_shown_is_what_was_run(name: str, right: bool) -> None:  # noqa:
     assert same(name, 0, 1, right=right)
 
 
-def _worker(rank: int, folder: str, asked: Sequence[str]) -> None:
-    meet(folder, rank, 2)
-    found = {
-        f"{name} {right}": same(name, rank, 2, right=right)
-        for name in asked
+def _together(number: int) -> dict[str, bool]:
+    return {
+        f"{name} {right}": same(name, dist.get_rank(), number, right=right)
+        for name in TOGETHER
         for right in (False, True)
     }
-    Path(folder, f"{rank}.json").write_text(json.dumps(found), encoding="utf-8")
-    leave()
 
 
 def test_it_is_on_two_workers_too() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_worker, args=(folder, TOGETHER), nprocs=2)
-        found = [json.loads(Path(folder, f"{rank}.json").read_text("utf-8")) for rank in (0, 1)]
+    found = told_by(2, _together)
     assert len(found[0]) == 2 * len(TOGETHER) >= 20
     assert [name for told in found for name, alike in told.items() if not alike] == []
 

@@ -6,7 +6,6 @@ import io
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -19,8 +18,9 @@ from typing import Any, TypeVar
 import pytest
 from support.doc_changes import Change, changes
 from support.survivors import listed
+from torch.multiprocessing.spawn import ProcessException
 
-from field.launched import torchrun
+from field.workers import printed_by
 from sitebuild.page import Block, Mark, Page
 from sitebuild.proof import is_rounding, proof_block
 
@@ -89,20 +89,14 @@ def _launch(block: Block, page: str) -> Iterator[str]:
         script = Path(folder, "page.py")
         script.write_text(block.source, encoding="utf-8")
         number = int(block.place.partition("=")[2])
-        found = subprocess.run(
-            [sys.executable, *torchrun(number), str(script)],
-            # Not named, DeepSpeed's device is guessed, and the guess printed.
-            env={**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-    if found.returncode:
-        yield f"line {block.line}: {found.stderr}"
+        try:
+            printed = printed_by(number, script)
+        except ProcessException as error:
+            yield f"line {block.line}: {error}"
+            return
     shown = HEARD.match(page, block.end)
-    if shown is None or dedent(shown["said"]).strip() != found.stdout.strip():
-        yield f"line {block.line}: the workers print {found.stdout!r}"
+    if shown is None or dedent(shown["said"]).strip() != printed.strip():
+        yield f"line {block.line}: the workers print {printed!r}"
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -10,9 +10,9 @@ if importlib.util.find_spec("trl") is None:
         "the set of 2024 has no TRL: the newer one runs all of these", allow_module_level=True
     )
 
-from field.launched import two_workers
 from field.trainers import Make
 from field.trainers_trl import TRL, alike, dpo, grpo
+from field.workers import two_workers
 from gradexplain.integrations.transformers import AuditCallback, audit_trainer
 
 LATER = {"grpo-penalty": 3, "grpo-penalty-plain": 3}  # steps at which the reference is behind

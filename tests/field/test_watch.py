@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grads_with_norm_  # before any window opens
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
-from field.launched import SCRIPTS, torchrun
+from field.launched import torchrun
 from field.loops import BATCHES, COUNTS, N, adam, plain, tokens
 from field.tiny import IGNORED, mean_loss
+from field.workers import SCRIPTS, printed_by
 from gradexplain import Report
 from gradexplain.integrations.torch import Step, watch
 from gradexplain.integrations.torch_sketch import Sketcher
@@ -840,10 +841,14 @@ def test_a_sketch_is_linear_and_knows_no_layout(shape: Any, kind: torch.dtype) -
     assert not torch.allclose(sketch(changed), sketch(one))
 
 
-def launched(name: str, *arguments: str) -> list[str]:
-    """Run a script on two workers; return what was printed, worker by worker."""
+def lines(printed: str) -> list[str]:
+    """Return what two workers printed, worker by worker."""
+    return sorted(line for line in printed.splitlines() if line)
+
+
+def test_torchrun_gives_one_report_to_all_and_one_worker_prints_it() -> None:
     found = subprocess.run(
-        [sys.executable, *torchrun(2), str(SCRIPTS / name), *arguments],
+        [sys.executable, *torchrun(2), str(SCRIPTS / "average.py")],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -851,24 +856,20 @@ def launched(name: str, *arguments: str) -> list[str]:
         check=False,
     )
     assert found.returncode == 0, found.stderr
-    return sorted(line for line in found.stdout.splitlines() if line)
-
-
-def test_torchrun_gives_one_report_to_all_and_one_worker_prints_it() -> None:
-    first, second = launched("average.py")
+    first, second = lines(found.stdout)
     assert first == "0 exact, EXACT: 2 tapped losses on 2 workers"
     assert second == "1 exact, EXACT: worker 0 prints the report."
 
 
 def test_an_error_of_one_worker_is_one_of_all() -> None:
-    first, second = launched("raise_on_one.py")
+    first, second = lines(printed_by(2, SCRIPTS / "raise_on_one.py"))
     assert first == "0 RuntimeError: worker 1 raised ValueError: not today"
     assert second == "1 ValueError: not today"
 
 
 def test_a_missing_worker_is_an_error() -> None:
     late = "report needs every worker, but worker 1 did not come to it within 2 s"
-    assert launched("stay_away.py") == [f"0 RuntimeError: {late}"]
+    assert lines(printed_by(2, SCRIPTS / "stay_away.py")) == [f"0 RuntimeError: {late}"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
-"""How the worker processes of the distributed cases meet, what they say, and how they end."""
+"""How the workers of a test start, meet and end, and what they say."""
 
 import json
+import multiprocessing
 import os
+import runpy
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,11 +12,29 @@ from typing import Any
 
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch.distributed import TCPStore
 
 from field.loops import Loop
 from gradexplain import Report
 
 Told = dict[str, Any]
+SCRIPTS = Path(__file__).parent / "scripts"
+SLOW_TO_IMPORT = (
+    "torch.distributed.fsdp",
+    "torch.distributed.pipelining",
+    "transformers.trainer",
+    "lightning",
+    "gradexplain.integrations.torch",
+)
+
+
+def start(work: Callable[..., None], *arguments: Any, number: int) -> None:
+    """Call `work` in each of so many processes, with the process's rank before its arguments.
+
+    They are forked from one that has imported what this one has: imports take most of a test.
+    """
+    multiprocessing.set_forkserver_preload([name for name in SLOW_TO_IMPORT if name in sys.modules])
+    mp.start_processes(work, arguments, nprocs=number, start_method="forkserver")
 
 
 def meet(folder: str, rank: int, number: int) -> None:
@@ -56,19 +77,57 @@ def met(run: Callable[[], Report]) -> Callable[[], Report]:
     return meeting
 
 
-def told_by(number: int, work: Callable[[int], Mapping[str, Told]]) -> list[dict[str, Told]]:
+def told_by(number: int, work: Callable[[int], Any]) -> list[Any]:
     """Return what each of so many processes was told; `work` gets their number."""
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_begin, args=(folder, number, work), nprocs=number)
+        start(_tell, folder, number, work, number=number)
         files = [Path(folder, f"{rank}.json") for rank in range(number)]
         return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
-def _begin(rank: int, folder: str, number: int, work: Callable[[int], Mapping[str, Told]]) -> None:
+def _tell(rank: int, folder: str, number: int, work: Callable[[int], Any]) -> None:
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(number))
     meet(folder, rank, number)
     Path(folder, f"{rank}.json").write_text(json.dumps(work(number)), encoding="utf-8")
     leave()
+
+
+def printed_by(number: int, script: Path, *arguments: str) -> str:
+    """Run a script in each of so many processes; return what they print, in their order.
+
+    They find what torchrun's would: its variables, and a store that another process keeps.
+    """
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    given = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": str(number),
+        "LOCAL_WORLD_SIZE": str(number),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCHELASTIC_RESTART_COUNT": "0",
+        "TORCHELASTIC_RUN_ID": "none",
+        "DS_ACCELERATOR": "cpu",  # not named, DeepSpeed guesses it, and prints the guess
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        start(_print, folder, str(script), arguments, given, number=number)
+        return "".join(Path(folder, str(rank)).read_text("utf-8") for rank in range(number))
+
+
+def _print(
+    rank: int, folder: str, script: str, arguments: Sequence[str], given: Mapping[str, str]
+) -> None:
+    os.environ.update(given, RANK=str(rank), LOCAL_RANK=str(rank))
+    sys.argv = [script, *arguments]
+    with Path(folder, str(rank)).open("w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        runpy.run_path(script, run_name="__main__")
+        sys.stdout.flush()
+
+
+def two_workers(script: str) -> Any:
+    """Run a script of ours in two processes; return what the first one prints last, as JSON."""
+    printed = printed_by(2, SCRIPTS / script)
+    return json.loads(printed[printed.index('{"') :])
 
 
 def said(run: Callable[[], Report]) -> Told:

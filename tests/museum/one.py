@@ -39,10 +39,10 @@ def answer(asked: str, jobs: Sequence[Job]) -> dict[str, Any]:
 
 
 def _on_workers(asked: str, jobs: Sequence[Job]) -> dict[str, Any]:
-    import torch.multiprocessing as mp
+    from field.workers import start
 
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_worker, args=(folder, asked, list(jobs)), nprocs=2)
+        start(_worker, folder, asked, list(jobs), number=2)
         return dict(json.loads(Path(folder, "found.json").read_text(encoding="utf-8")))
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
 from field.capture import Capture
@@ -18,7 +17,7 @@ from field.tiny import (
     targets_in,
     token_batches,
 )
-from field.workers import leave, meet
+from field.workers import leave, meet, start
 
 PACKAGE = "torch"
 LENGTHS = (40, 6)
@@ -37,7 +36,7 @@ def global_count() -> Capture:
 
 def _parallel(*, by_count: bool) -> Capture:
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_work, args=(folder, by_count), nprocs=WORKERS)
+        start(_work, folder, by_count, number=WORKERS)
         handed = [torch.load(Path(folder) / f"{rank}.pt") for rank in range(WORKERS)]
     if any(not torch.equal(handed[0][name], handed[1][name]) for name in handed[0]):
         raise AssertionError("the workers stepped with different gradients")
@@ -49,7 +48,7 @@ def _parallel(*, by_count: bool) -> Capture:
     )
 
 
-def _work(rank: int, folder: str, by_count: bool) -> None:  # noqa: FBT001 - spawn passes by place
+def _work(rank: int, folder: str, by_count: bool) -> None:  # noqa: FBT001 - given by place
     meet(folder, rank, WORKERS)
     model = DistributedDataParallel(language_model())
     optimizer = CatchingSGD(model.module)
