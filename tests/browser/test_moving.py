@@ -50,6 +50,7 @@ def kept(pages: Callable[..., Page]) -> Opened:
 
     def keep(case: Case, query: str = "?", width: int = 1280) -> Moved:
         figure = Moved(pages(case.address, width), case.name)
+        figure.page.bring_to_front()  # in the back, it is drawn once in a while
         figure.go_to(query)
         return figure
 

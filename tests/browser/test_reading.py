@@ -16,7 +16,7 @@ CODE = ":is(.language-python, .language-pycon):not(.doc-signature)"
 _COPIED = """async () => {
   for (;;) {
     const text = await navigator.clipboard.readText();
-    if (text) return text;
+    if (text) return navigator.clipboard.writeText("").then(() => text);
     await new Promise(requestAnimationFrame);
   }
 }"""
@@ -38,11 +38,10 @@ def reader(blank: Blank) -> Page:
 def copied(page: Page) -> list[str]:
     """Press the button of each block of Python, and return what each gave."""
     found = []
+    page.evaluate("navigator.clipboard.writeText('')")
     for block in page.locator(CODE).all():
         if not block.is_visible():
             continue  # within an answer that is folded
-        page.evaluate("navigator.clipboard.writeText('')")
-        block.hover()
         block.locator("button.md-code__button").click()
         found.append(page.evaluate(_COPIED))
     return found
