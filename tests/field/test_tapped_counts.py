@@ -156,6 +156,19 @@ def test_rows_are_no_targets_where_the_loss_counts_tokens(written: Any, right: b
     assert "targets=2" in report.claim
 
 
+@pytest.mark.parametrize("again", [1, 4])
+def test_a_sum_that_is_divided_twice_names_what_divided_it_first(again: int) -> None:
+    def by_the_total(step: Step, logits: Tensor, y: Tensor, n: int, total: int) -> Tensor:
+        return step.tap(cross_entropy(logits, y, reduction="none").sum() / total, n) / again
+
+    report = report_of(by_the_total)
+    assert report.ok is (True if again == 1 else None)
+    if again > 1:
+        total = sum(int((y != -100).sum()) for _, y in batches())
+        assert f"a sum that was divided by {total} before it was tapped" in report.claim
+        assert 'reduction="sum"' in report.to_do
+
+
 def test_elements_of_targets_are_in_proportion_to_them() -> None:
     def squares(step: Step, logits: Tensor, _: Tensor, n: int, total: int) -> Tensor:
         return step.tap(logits[:n].square().mean(), n) * n / total

@@ -30,6 +30,11 @@ def decide(case: Case) -> Finding:
     return next(found for step in ORDER if (found := step(case)) is not None)
 
 
+def _no_targets(case: Case) -> Finding | None:
+    """Without any target there is nothing to weigh."""
+    return None if len(case.expected) else Finding(Verdict.AMBIGUOUS, note("no targets"))
+
+
 def _all_zero(case: Case) -> Finding | None:
     """Every part is zero, so no weight can be read."""
     if np.any(np.diag(case.weights.metric) > 0):
@@ -392,6 +397,7 @@ IN_THE_SPAN: tuple[Step, ...] = (
 )
 
 ORDER: tuple[Step, ...] = (
+    _no_targets,
     _all_zero,
     _not_reproducible,
     _workers_disagree,

@@ -10,6 +10,7 @@ from gradexplain.audit.judge.weights import Vector, directly_read
 from gradexplain.audit.tap.seen import Array, Tapped
 
 Factors = Mapping[tuple[int, int], float]  # by worker and pass
+ROUNDED = 1e-6  # what rounding in float32 may change of a weight
 _MOST_ROWS = 512  # of sequences; beyond, micro-batches are judged as they are
 
 

@@ -27,6 +27,8 @@ TO_DO_FOR = {
     "a sum one by one, each with its own term=.",
     "scaled by": "Tap each loss before anything scales it. A factor that is meant is its weight: "
     "step.tap(loss, targets=..., weight=...).",
+    "one divisor": "Tap each sum before it is divided: step.tap(loss, targets=..., "
+    'reduction="sum").',
     "divided twice?": "Divide once, in one place. If it is meant, declare the terms' weights: "
     "step.tap(loss, targets=..., term=..., weight=...).",
     "only tapped": "Give that term its weight, step.tap(loss, targets=..., term=..., weight=...), "

@@ -171,6 +171,8 @@ SENTENCES: dict[str, str] = {
     "scaled before": "Every loss reads {read}, and was multiplied or divided before it was tapped, "
     "so what the loop does to it was not seen.",
     "scaled by": "The loss of {parts} was multiplied by {factor} before it was tapped.",
+    "one divisor": "Each loss is a sum that was divided by {divisor} before it was tapped. If that "
+    "is the step's count of targets, nothing else may divide it.",
     "before the tap": "The losses were tapped after they were scaled or summed; each is judged as "
     "the mean loss of its targets.",
     "count belied": "The loss of {parts} itself averages over {saved} targets, but it was tapped "
