@@ -23,6 +23,8 @@ from gradexplain.audit.tell.steps import Steps
 from gradexplain.integrations.torch import divides
 from gradexplain.integrations.torch_every import Run, watch_every
 
+_TO_TAP = "call this callback's own tap in training_step: loss = audit.tap(loss, targets=...)"
+
 
 class AuditCallback(Callback):
     """Watches the first step of a run, or each n-th, and says what its losses weigh.
@@ -76,7 +78,7 @@ class AuditCallback(Callback):
         )
         self._run = self._hooks.enter_context(run)
         parts = trainer.accumulate_grad_batches if pl_module.automatic_optimization else 1
-        self._run.divides = divides("Lightning", parts)
+        self._run.divides, self._run.to_tap = divides("Lightning", parts), _TO_TAP
         self.found = self._run.found
 
     def tap(self, loss: torch.Tensor, targets: Any = None, **named: Any) -> torch.Tensor:  # noqa: ANN401 - as `Step.tap`
@@ -112,10 +114,7 @@ class AuditCallback(Callback):
         Raises:
             ValueError: `on_wrong` is "raise".
         """
-        said = (
-            f"step {step} was not audited: {reason}; in Lightning, call this callback's own tap in "
-            "training_step: loss = audit.tap(loss, targets=...)"
-        )
+        said = f"step {step} was not audited: {reason}"
         if self._on_wrong == "raise":
             raise ValueError(said)
         if self.found.unread[reason] == [step]:

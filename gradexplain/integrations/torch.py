@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gradexplain.audit.judge.case import MAIN, Verdict
-from gradexplain.audit.tap.judged import judged
+from gradexplain.audit.tap.judged import TO_TAP, judged
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tell.advice import TO_DO_FOR
 from gradexplain.audit.tell.report import Report
@@ -120,6 +120,7 @@ class Step:
         self._peers = peers
         self.apart = False  # whether each tapped loss is known to be another micro-batch's
         self.divides = ""  # who divides the losses beside the loop, a sentence for a wrong step
+        self.to_tap = TO_TAP  # how a loss is tapped here, for the error that none was
         self._taps = Taps(passes)
         self.readers = Readers(_listed(model), path.names)
         path.forget = self._taps.forget
@@ -201,7 +202,9 @@ class Step:
             ValueError: no optimizer stepped, or nothing was tapped.
             RuntimeError: a worker did not come within a minute, or raised an error itself.
         """
-        found = together(self._own, lambda everyone: judged(everyone, **self._judging))
+        found = together(
+            self._own, lambda everyone: judged(everyone, to_tap=self.to_tap, **self._judging)
+        )
         told = (self.divides,) if self.divides and divided_wrongly(found) else ()
         return replace(found, quiet=rank() > 0, notes=(*found.notes, *told))
 

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradexplain.audit.tap.judged import TO_TAP
 from gradexplain.audit.tell.report import Report
 from gradexplain.audit.tell.steps import Steps
 from gradexplain.integrations.torch import Models, Step, accelerated, watch
@@ -90,7 +91,7 @@ class Run:
         self.found = Steps()
         self.steps = 0  # that were taken
         self._n, self._model, self._optimizers = n, model, optimizers
-        self.divides = ""  # as a `Step` has it
+        self.divides, self.to_tap = "", TO_TAP  # as a `Step` has them
         self._on_report, self._on_unread, self._options = on_report, on_unread, options
         self._looked = False  # whether a step was read, or said to be unread
         self._window = contextlib.ExitStack()
@@ -163,7 +164,7 @@ class Run:
 
     def _read(self, step: Step, given_up: str) -> None:
         """Add the step's report; one that can't be read stops the run only if none was before."""
-        step.divides = step.divides or self.divides
+        step.divides, step.to_tap = step.divides or self.divides, self.to_tap
         try:
             # Workers meet even if one gave up, so that none waits for it.
             report = together(lambda: _raised(given_up), _none) if given_up else step.report()

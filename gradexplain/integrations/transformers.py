@@ -111,6 +111,7 @@ class AuditCallback(TrainerCallback):
         later = self._taken + 1 - self._step
         if later == 0 or (later > 0 and self._every is not None and later % self._every == 0):
             self._watched = self._window.enter_context(watch(self._trainer.model, **self._options))
+            self._watched.to_tap = COUNT_TARGETS
             self._watched.readers.one_objective = True  # a pass for each call of `compute_loss`
             self._window.enter_context(self._losses_watched(self._watched))
 
@@ -190,12 +191,11 @@ class AuditCallback(TrainerCallback):
         try:
             report = watched.report()
         except (ValueError, RuntimeError) as error:  # the latter where another worker's failed
-            why = str(error).split(": add `loss = step.tap(", 1)[0]  # a trainer has no step to tap
-            said = f"step {number} was not audited: {why}: {COUNT_TARGETS}"
+            said = f"step {number} was not audited: {error}"
             if self._on_wrong == "raise":
                 raise ValueError(said) from error
             _log.warning(said)
-            self.found.add_unread(number, why)
+            self.found.add_unread(number, str(error))
             return None
         return hinted(report, self._trainer, self._items)
 

@@ -20,6 +20,10 @@ from gradexplain.audit.tap.ways import Way, ways_of
 from gradexplain.audit.tell.report import Report
 from gradexplain.audit.tell.sentences import digits
 
+TO_TAP = (
+    "add `loss = step.tap(loss, targets=...)` before anything divides the loss, "
+    "for each of its terms with its own term="
+)
 _USUAL = 1e-3  # a smaller bound of a gradient's norm is none that was meant
 _FACTOR = Verdict.RESCALED
 _NAMED = {_FACTOR, Verdict.MEAN_OF_MEANS, Verdict.MEAN_OF_GROUP_MEANS}
@@ -27,13 +31,20 @@ _ASKED = {"divided twice?", "only tapped"}  # by `asked`, instead of what would 
 _BY_WEIGHT = {*_NAMED, Verdict.EXACT, Verdict.REWEIGHTED}  # what weights alone say
 
 
-def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool = False) -> Report:
+def judged(
+    everyone: Sequence[Seen],
+    *,
+    expect: object = "target",
+    clipped: bool = False,
+    to_tap: str = TO_TAP,
+) -> Report:
     """Return the report of a step.
 
     Args:
         everyone: what each worker saw.
         expect: "target", "part" or weights.
         clipped: whether a common factor below 1 is a clip.
+        to_tap: how a loss is tapped, for the error that none was.
 
     Raises:
         ValueError: nothing was tapped, or the taps contradict each other or `expect`.
@@ -41,11 +52,7 @@ def judged(everyone: Sequence[Seen], *, expect: object = "target", clipped: bool
     if not any(one.taps for one in everyone):
         first = dict.fromkeys(reason for one in everyone for reason in one.not_read[:1])
         reasons = "".join(f" ({reason})" for reason in first)
-        raise ValueError(
-            f"watch must be shown a loss, but none was tapped{reasons}: "
-            "add `loss = step.tap(loss, targets=...)` before anything divides the loss, "
-            "for each of its terms with its own term="
-        )
+        raise ValueError(f"watch must be shown a loss, but none was tapped{reasons}: {to_tap}")
     everyone = as_workers(everyone)
     ways = ways_of(everyone, clipped=clipped)
     found = [_of_way(everyone, way, expect, several=len(ways) > 1) for way in ways]
