@@ -23,6 +23,7 @@ def without(k: int) -> npt.NDArray[np.float64]:
 
 def test_every_step_of_the_order_is_a_function_of_the_case() -> None:
     assert [step.__name__ for step in ORDER] == [
+        "_no_targets",
         "_all_zero",
         "_not_reproducible",
         "_workers_disagree",
