@@ -90,9 +90,9 @@ dist: $(READY) ## build what is released: the wheel and the source archive, into
 	rm -rf dist
 	$(RUN) -m hatchling build -d dist
 
-# Its tests, in environments of their own. WHEEL=dist/name.whl tests that one.
+# Its tests, in environments of their own. WHEEL=dist/name.whl tests that one, VERSIONS=lowest with those alone.
 wheel: $(READY) ## build the wheel; test it with its dependencies' lowest and newest versions
-	HYPOTHESIS_EXAMPLES=15 $(RUN) tests/release/run.py $(WHEEL)
+	HYPOTHESIS_EXAMPLES=15 $(RUN) tests/release/run.py $(WHEEL) $(VERSIONS)
 
 # A sample is another one with each commit. One thread: a process that forks should have no more.
 mutate-docs: $(READY) ## alter each digit and sign of the pages; SAMPLE=200 SEED=7 tries some

@@ -1,5 +1,9 @@
 """Run the package's own tests against the wheel: with its run-time dependencies, lowest and newest.
 
+    python tests/release/run.py             # builds the wheel
+    python tests/release/run.py dist/x.whl  # takes this one
+    python tests/release/run.py dist/x.whl lowest  # with the lowest alone
+
 What the wheel needs comes from pyproject.toml, the tools that test it from requirements.lock. The
 newest versions are those in the lock, the lowest the first that pyproject.toml allows and that
 this Python has a wheel of. The tests are copied out of the checkout, so that its package is unseen.
@@ -27,12 +31,15 @@ NOT_BROUGHT = ("gradexplain.plotting", "matplotlib", "py_mini_racer", "yaml")
 
 
 def main() -> None:
-    """Test the wheel that is named, or one built now."""
+    """Test the wheel that is named, or one built now, with all versions, or with those named."""
+    asked = sys.argv[2:] or RESOLUTIONS
+    if unknown := set(asked) - set(RESOLUTIONS):
+        sys.exit(f"versions must be among {', '.join(RESOLUTIONS)}, not {', '.join(unknown)}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wheel = Path(sys.argv[1]).resolve() if sys.argv[1:] else build(folder)
         copy_tests(folder / "tests")
-        for resolution in RESOLUTIONS:
+        for resolution in asked:
             requirements = resolve(resolution, folder)
             wanted = versions(requirements)
             print(f"{wheel.name}, {resolution}: {wanted}", flush=True)  # noqa: T201 - a script
