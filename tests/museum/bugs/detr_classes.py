@@ -19,7 +19,7 @@ ABOUT = About(
     world="two workers, two terms",
     workers=2,
     ddp=True,
-    remark="A reimplementation that changed it reports worse results; the maintainers keep it.",
+    remark="A reimplementation that changed it reports worse results.",
 )
 
 

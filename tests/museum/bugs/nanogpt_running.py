@@ -13,7 +13,7 @@ ABOUT = About(
     kind="reweighted",
     reduces="the line that the report proposes for train.py, line 301",
     world="even images",
-    remark="The project divides by the number of steps; this is the change a reader asked for.",
+    remark="The project divides by the number of steps; this is the change a reader asked about.",
 )
 
 
