@@ -16,7 +16,8 @@ RATE, STEPS = 0.1, 500
 _SLOPES, _INTERCEPTS = (-0.5, 2.4), (-1.75, 0.9)  # what is drawn: every end lies inside
 STARTS = ((-0.3, 2.1), (-1.4, 0.5))  # where the start may be put
 MOVING = Moving(
-    hint="Drag the ringed start, or use the four arrow keys. Each rail has its own end.",
+    hint="Drag the ringed start, or use the four arrow keys. "
+    "Averaged descent can't leave its rail, a straight line through the start.",
     buttons={"Reset": "0,0", "Another rail": "2,0", "On the fit's rail": "1.7,-0.9"},
     given={
         "x": X.tolist(),
