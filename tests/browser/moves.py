@@ -33,6 +33,11 @@ _SHOW = """tag => document.querySelector(tag).svg.scrollIntoView(
   { block: "center", behavior: "instant" })"""
 _SAID = """([name, parts]) => parts.map(
   part => document.querySelector(`#${name}-${CSS.escape(part)} text`).textContent)"""
+_GO_TO = """([tag, query]) => {
+  if (document.querySelector(tag).pending) return false;
+  history.pushState(null, '', query);
+  return dispatchEvent(new Event('popstate'));
+}"""
 _PLACE = """([tag, axes, x, y]) => {
   const figure = document.querySelector(tag), scale = figure.scale(axes);
   const point = new DOMPoint(scale.x(x), scale.y(y)).matrixTransform(figure.svg.getScreenCTM());
@@ -122,11 +127,8 @@ class Moved:
         self.page.wait_for_timeout(100)
 
     def go_to(self, query: str) -> None:
-        """Have the address changed under the open page."""
-        self.page.evaluate(
-            "query => (history.pushState(null, '', query), dispatchEvent(new Event('popstate')))",
-            query,
-        )
+        """Have the address changed under the open page, once it holds what was moved before."""
+        self.page.wait_for_function(_GO_TO, arg=[self.tag, query])
 
     def press(self, handle: int, key: str) -> None:
         """Press a key on a handle."""
