@@ -74,6 +74,8 @@ def scaled(loss: Tensor) -> Scaled:
             factors.append((value.detach().clone(), power))
         elif node.name() in _SAME or _size(node) == 1:
             index = 0
+        elif (place := _beside_a_constant(node)) is not None:
+            index = place
         else:
             break
         node = node.next_functions[index][0]
@@ -113,6 +115,15 @@ def _constant(node: Any) -> tuple[int, Tensor, int] | None:  # noqa: ANN401 - a 
     other = node._saved_other if right is None else node._saved_self  # noqa: SLF001 - torch's own
     whole = other is not None and other.numel() == 1
     return (int(left is None), other, power) if whole else None
+
+
+def _beside_a_constant(node: Any) -> int | None:  # noqa: ANN401 - a node of autograd's graph
+    """Return the place of a sum's loss, if all that is added to it needs no gradient."""
+    if node.name() != "AddBackward0":
+        return None
+    places = [place for place, (below, _) in enumerate(node.next_functions) if below is not None]
+    plain = len(places) == 1 and node._saved_alpha == 1  # noqa: SLF001 - torch's own
+    return places[0] if plain else None
 
 
 def _size(node: Any) -> int | None:  # noqa: ANN401 - a node of autograd's graph

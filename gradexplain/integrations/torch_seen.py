@@ -44,7 +44,8 @@ def seen_by(
         raise ValueError(
             f"watch must see backward passes before the optimizer's step, but "
             f"{path.handed[0].optimizer} stepped before any: open the window before the first of "
-            "the step's micro-batches"
+            "the step's micro-batches, and call loss.backward() there: what autograd.grad returns "
+            "is not seen"
         )
     returned = [tap for tap in taps if _only_returned(tap)]
     used = [tap for tap in taps if tap.readings or not tap.recomputed]

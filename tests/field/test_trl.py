@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,8 @@ if importlib.util.find_spec("trl") is None:
     pytest.skip(
         "the set of 2024 has no TRL: the newer one runs all of these", allow_module_level=True
     )
+
+from trl import DPOTrainer
 
 from field.trainers import Make
 from field.trainers_trl import TRL, alike, dpo, grpo
@@ -57,6 +60,19 @@ def test_what_is_no_mean_of_readable_losses_is_refused_by_name(
     with pytest.raises(ValueError, match=rf"{said}.*pass targets="):
         AuditCallback(trainer)
     AuditCallback(trainer, targets=len)  # whoever knows better is believed
+
+
+@pytest.mark.parametrize("factor", [0.25, 4.0])
+def test_a_loss_that_a_subclass_scales_is_asked_about(factor: float, tmp_path: Path) -> None:
+    class Scaling(DPOTrainer):  # type: ignore[misc] # TRL has no types
+        def compute_loss(self, *given: Any, **named: Any) -> Any:
+            return super().compute_loss(*given, **named) * factor
+
+    trainer = dpo()(str(tmp_path))
+    trainer.__class__ = Scaling
+    report = audit_trainer(trainer)
+    assert report.ok is None, report
+    assert f"multiplied by {factor:g} before it was tapped" in report.claim
 
 
 def test_a_trainer_that_is_not_known_is_refused_by_name(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from gradexplain.audit.tap.ways import Way
 def scaled_by(taps: Sequence[Tapped], times: Sequence[float]) -> Finding:
     """Return what to ask of losses that were scaled before they were tapped, by these factors."""
     k = next(k for k, each in enumerate(times) if not np.isclose(each, 1, rtol=ROUNDED, atol=0))
-    same = np.allclose(times, times[k], rtol=ROUNDED, atol=0)
+    own = [(tap, each) for tap, each in zip(taps, times, strict=True) if tap.term == taps[k].term]
+    same = np.allclose([each for _, each in own], times[k], rtol=ROUNDED, atol=0)
     given = taps[k].count
     if given and not same and taps[k].saved is None:  # a sum, over what is no count of its targets
-        divisors = [tap.count / each for tap, each in zip(taps, times, strict=True) if tap.count]
+        divisors = [tap.count / each for tap, each in own if tap.count]
         if np.allclose(divisors, divisors[0], rtol=ROUNDED, atol=0):
             return Finding(Verdict.AMBIGUOUS, note("one divisor", divisor=divisors[0]))
         claim = note("count belied", parts=(k,), given=given, saved=given / times[k])
