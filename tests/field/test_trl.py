@@ -64,7 +64,7 @@ def test_what_is_no_mean_of_readable_losses_is_refused_by_name(
 
 @pytest.mark.parametrize("factor", [0.25, 4.0])
 def test_a_loss_that_a_subclass_scales_is_asked_about(factor: float, tmp_path: Path) -> None:
-    class Scaling(DPOTrainer):  # type: ignore[misc] # TRL has no types
+    class Scaling(DPOTrainer):
         def compute_loss(self, *given: Any, **named: Any) -> Any:
             return super().compute_loss(*given, **named) * factor
 
