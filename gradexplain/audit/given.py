@@ -165,7 +165,7 @@ def _groups(groups: object, sizes: tuple[int, ...]) -> tuple[object, ...]:
     wanted = f"groups must be a sequence of {K} labels, one per part"
     labels = tuple(_in_order(wanted, groups))
     if not all(isinstance(label, Hashable) for label in labels):
-        raise TypeError(f"{wanted}, that can be told apart by ==, not {groups!r}")
+        raise TypeError(f"{wanted}, that can be compared with ==, not {groups!r}")
     if len(labels) != K:
         raise ValueError(f"{wanted}, not {len(labels)}")
     if any(size != K for size in sizes):

@@ -90,7 +90,7 @@ def figure_texts(page: Page) -> list[str]:
     return found
 
 
-#: What passes need not be told in full, which takes half of the time; no rule needs what preloads.
+#: What passes need not be listed in full: that takes half of the time. No rule needs what preloads.
 _VIOLATIONS_ALONE = {"resultTypes": ["violations"], "selectors": False, "preload": False}
 
 

@@ -76,7 +76,7 @@ class Route:
     """The factors c, and what they leave."""
 
     factors: Array  # (P,)
-    uncertainty: Array  # (P,); infinite where passes can't be told apart
+    uncertainty: Array  # (P,); infinite where passes look alike
     held: float  # the factor of what the gradients held before
     remainder: float  # the largest share of a parameter's gradient that the factors leave
     tolerance: float  # how much of it rounding explains
