@@ -110,7 +110,8 @@ def test_a_notebook_is_short_and_ends_with_what_it_claims(path: Path) -> None:
 @pytest.mark.parametrize(("claim", "built"), [("2 + 2 == 4", True), ("2 + 2 == 5", False)])
 def test_a_false_claim_stops_the_build(claim: str, *, built: bool, tmp_path: Path) -> None:
     header = "# ---\n# jupyter:\n#   description: A sum of two numbers, and what it is.\n# ---\n"
-    text = f"# %% [markdown]\n# # A sum\n#\n# It is four.\n\n# %%\nassert {claim}\n"
+    shown = 'print("two and two", flush=True)\nprint("make four", flush=True)\n'
+    text = f"# %% [markdown]\n# # A sum\n#\n# It is four.\n\n# %%\n{shown}assert {claim}\n"
     (tmp_path / "docs" / "lab").mkdir(parents=True)
     (tmp_path / "docs" / "lab" / "a_sum.py").write_text(f"{header}\n{text}", "utf-8")
     (tmp_path / "docs" / "index.md").write_text("# Home\n", "utf-8")
@@ -133,4 +134,7 @@ def test_a_false_claim_stops_the_build(claim: str, *, built: bool, tmp_path: Pat
     assert (done.returncode == 0) is built, said
     assert (f"assert {claim}" in said) is not built
     assert "WARNING" not in said
+    page = tmp_path / "site" / "lab" / "a_sum" / "index.html"
+    if built:  # one output, in however many pieces the kernel happened to send it
+        assert "<pre><code>two and two\nmake four\n</code></pre>" in page.read_text("utf-8")
     assert not (tmp_path / ".cache").exists()  # where the plugin keeps what an edit may outdate
