@@ -685,6 +685,11 @@ def test_what_to_do_and_to_ask_is_said_in_the_words_of_taps() -> None:
     rescaled = judged(world.seen())
     assert rescaled.to_do.endswith("pass expect=[...] if these weights are meant.")
     assert rescaled.questions[0].startswith("Do you clip with code of your own?")
+    assert not any("power of two" in one for one in rescaled.questions)
+    world.handed = 8 * world.handed
+    asked = judged(world.seen()).questions
+    assert [one for one in asked if "power of two" in one]
+    assert not [one for one in asked if "clip" in one or "skipped" in one or "shifted" in one]
     (seen,) = World().seen()
     assert judged([step_of(seen, cut=("head",))]).to_do.startswith("Clip by norm")
     assert judged([seen]).to_do.startswith("Nothing. Other steps")

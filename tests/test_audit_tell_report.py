@@ -152,6 +152,15 @@ def test_every_verdict_has_advice() -> None:
     assert TO_DO_FOR.keys() <= SENTENCES.keys()
 
 
+def test_only_causes_on_the_factor_s_side_of_one_are_asked_about() -> None:
+    usual = QUESTIONS[Verdict.RESCALED]
+    small, large = (report_of([x * weight for weight in RIGHT]).questions for x in (0.5, 2))
+    assert set(small) | set(large) == set(usual)
+    assert not set(small) & set(large)
+    assert any("clipped" in one for one in small)
+    assert any("power of two" in one for one in large)
+
+
 # Right, wrong, or neither
 
 

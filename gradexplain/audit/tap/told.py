@@ -9,7 +9,7 @@ from gradexplain.audit.judge.case import MAIN, Case, Finding, note
 from gradexplain.audit.tap.rows import ROUNDED, Row, rows_of
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tap.ways import Way
-from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO, TO_DO_FOR
+from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO, TO_DO_FOR, fitting
 from gradexplain.audit.tell.report import Report, report_of
 from gradexplain.audit.tell.sentences import digits
 from gradexplain.audit.tell.text import Part
@@ -76,7 +76,7 @@ def _questions(found: Finding, usual: tuple[str, ...]) -> tuple[str, ...]:
     """Ask what the verdict leaves open, if its claim does not say it already."""
     if found.claim.kind == "clipped scaled":
         return ()
-    return TAPPED_QUESTIONS.get(found.verdict, usual)
+    return fitting(TAPPED_QUESTIONS.get(found.verdict, usual), found.factor)
 
 
 def _label(one: Judged) -> str:

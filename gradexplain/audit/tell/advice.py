@@ -62,20 +62,35 @@ TAPPED_TO_DO = {
     Verdict.UNEVEN: "Compare how the gradients listed above are zeroed, scaled and reduced.",
 }
 
+#: Causes of a factor above 1.
+_ABOVE = (
+    "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
+    "Do workers add up where they should average? Then the factor is their number.",
+)
+#: Causes of a factor below 1.
+_BELOW = (
+    "Is the whole gradient clipped? Then the factor changes every step.",
+    "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
+)
+_TAPPED_BELOW = (
+    "Do you clip with code of your own? Then pass clipped=True.",
+    _BELOW[1],
+    "Is a micro-batch skipped after its targets were counted? Count those that are used.",
+    "Are labels counted before they are shifted? Then the factor is a little below 1.",
+)
+
 TAPPED_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.RESCALED: (
-        "Do you clip with code of your own? Then pass clipped=True.",
+        *_TAPPED_BELOW,
         "Is the loss a sum over its targets? Then tap it with reduction='sum'.",
         "Do two losses add up, such as real and fake? Then tap each with a `term` of its own.",
-        "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
-        "Do workers add up where they should average? Then the factor is their number.",
-        "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
-        "Are labels counted before they are shifted? Then the factor is a little below 1.",
+        *_ABOVE,
     ),
     Verdict.DROPPED: (
         "Are gradients zeroed after every backward pass? Then only the last part is left.",
         "Is the last, short part of an epoch thrown away? Then only its weight is zero.",
         "Does a NaN or overflow check skip parts? Then the dropped parts vary.",
+        "Did no pass reduce over the workers? Then none reaches the optimizer (FSDP's no_sync).",
     ),
     Verdict.REWEIGHTED: (
         "Is .grad clipped after each backward? That clips the sum so far: clip once, at the end.",
@@ -88,12 +103,7 @@ TAPPED_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
 
 QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.EXACT: (),
-    Verdict.RESCALED: (
-        "Is the whole gradient clipped? Then the factor is below 1 and changes every step.",
-        "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
-        "Do workers add up where they should average? Then the factor is their number.",
-        "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
-    ),
+    Verdict.RESCALED: (*_ABOVE, *_BELOW),
     Verdict.MEAN_OF_MEANS: (
         "Is the loss a mean, divided by the number of parts? Then the weights are all 1/K.",
         "Does an all-reduce average over workers with unequal counts?",
@@ -152,6 +162,17 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     ),
     Verdict.AMBIGUOUS: (),
 }
+
+
+def fitting(questions: tuple[str, ...], factor: float) -> tuple[str, ...]:
+    """Leave out the questions whose causes make a factor on the other side of 1."""
+    others: tuple[str, ...] = ()
+    if abs(factor) < 1:
+        others = _ABOVE
+    elif abs(factor) > 1:
+        others = (*_BELOW, *_TAPPED_BELOW)
+    return tuple(one for one in questions if one not in others)
+
 
 #: What to do, and to look for, where reported losses were audited.
 LOSS_TO_DO = {

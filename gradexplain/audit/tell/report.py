@@ -9,7 +9,7 @@ import numpy as np
 
 from gradexplain.audit.judge.case import Case, Finding, Note, Verdict
 from gradexplain.audit.judge.weights import Weights
-from gradexplain.audit.tell.advice import QUESTIONS, TO_DO, TO_DO_FOR
+from gradexplain.audit.tell.advice import QUESTIONS, TO_DO, TO_DO_FOR, fitting
 from gradexplain.audit.tell.sentences import digits, sentence
 from gradexplain.audit.tell.text import Part, table, wrapped
 from gradexplain.audit.tell.words import EQUAL_COUNTS, INTENDED, SENTENCES, TITLES, UNTAPPED
@@ -195,7 +195,7 @@ def report_of(
         details=details,
         notes=tuple(shown),
         to_do=TO_DO_FOR.get(found.claim.kind, TO_DO[found.verdict]),
-        questions=QUESTIONS[found.verdict],
+        questions=fitting(QUESTIONS[found.verdict], found.factor),
         terms=tuple((name, each.verdict, sentence(each.claim, name)) for name, each in found.terms),
         parameters=tuple((name, sentence(each.claim)) for name, each in found.parameters),
         workers=tuple(tuple(_rounded(weights, case)) for weights in workers),
