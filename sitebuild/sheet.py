@@ -1,7 +1,8 @@
 """The site's one style sheet, in place of the theme's, KaTeX's and our own; and what nobody loads.
 
-The theme's rules are kept whole. To prune them would save each reader 15 KB once, and break with
-each release of the theme.
+The theme's rules are kept, but for those that make a browser restyle a whole page whenever the
+theme's script runs: tabs, which no page has; tables without a class; and no transitions while the
+palette is switched. To prune more would save each reader 15 KB, and break with each new release.
 """
 
 import re
@@ -17,6 +18,9 @@ _CREDIT = (
 )
 _LINK = re.compile(r'\s*<link rel="stylesheet" href="[^"]*assets/[^"]+\.css">')
 _SEARCHED = re.compile(r"<gx-tex hidden>.*?</gx-tex>", re.DOTALL)  # the index has it by now
+_SELECTOR = r"[^{},]*(?:\.tabbed-|\[data-md-color-switching\])[^{},]*"
+_RESTYLING = re.compile(rf"(?<=[}}{{]){_SELECTOR}(?:,{_SELECTOR})*\{{[^{{}}]*\}}")
+_TABLES = "table:not([class])", "table.gx-table"  # the first restyles all that is in a new class
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
@@ -51,6 +55,7 @@ def write(folder: Path, extra_css: list[str]) -> None:
     shutil.rmtree(assets / "images")  # the theme's own favicon
     shutil.copytree(formulas.KATEX / "fonts", assets / "katex" / "fonts")
     shutil.copy(formulas.KATEX / "LICENSE", assets / "katex")
+    css[:2] = [_RESTYLING.sub("", text).replace(*_TABLES) for text in css[:2]]
     css[-1] = css[-1].replace("url(fonts/", "url(katex/fonts/")
     (folder / SHEET).write_text(_CREDIT + _COMMENT.sub("", "".join(css)), encoding="utf-8")
 

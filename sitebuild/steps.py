@@ -47,6 +47,12 @@ def _with(trace: str, where: str = "") -> Callable[[str, str], bool]:
 
 _BUGS = 'class="gx-bugs"'
 _BLANK = "&lt;BLANKLINE&gt;"
+_NAMES = re.compile(r'<span class="(?:n|w)">([^<]*)</span>')
+_TABLE = re.compile(r"<table>(.*?</table>)", re.DOTALL)
+_SCROLLING = (
+    '<div class="md-typeset__scrollwrap"><div class="md-typeset__table">'
+    r'<table class="gx-table">\1</div></div>'
+)
 _UNSEARCHED = re.compile(r'<(details|div) ((?:id="[^"]*" )?class="(?:coq|[^"]*\bhighlight)")')
 
 #: Of the page's Markdown, the folder that it is in, and its name there.
@@ -127,6 +133,16 @@ HTML = {
             else html
         ),
         lambda html, _: (_BUGS in html) == ('"gx-wide ' in html),
+    ),
+    "names": Step(
+        "A name in code has the color of the code, so it needs no element: there are thousands.",
+        lambda html, *_: _NAMES.sub(r"\1", html),
+        _without(_NAMES.pattern),
+    ),
+    "tables": Step(
+        "A table stands in the box that it scrolls in; the theme's script would restyle the page.",
+        lambda html, *_: _TABLE.sub(_SCROLLING, html),
+        _without("<table>"),
     ),
     "scripts": Step(
         "A page loads the scripts of the figures that are on it, and no others.",

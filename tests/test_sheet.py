@@ -37,10 +37,12 @@ def test_every_page_asks_for_the_one_sheet_and_waits_for_no_script(site: Path) -
     assert "\\\\frac" in (site / "search" / "search_index.json").read_text("utf-8")
 
 
-def test_the_sheet_holds_all_rules_of_the_theme_of_katex_and_of_this_site(site: Path) -> None:
+def test_the_sheet_holds_the_rules_of_the_theme_of_katex_and_of_this_site(site: Path) -> None:
     css = (site / SHEET).read_text("utf-8")
     for name in [".md-typeset", "[data-md-color-scheme=slate]", ".katex .mfrac", ".gx-figure"]:
         assert name in css
+    for restyling in [".tabbed-set>", "[data-md-color-switching]", "not([class])"]:
+        assert restyling not in css
     fonts = {path.name for path in (site / "assets/katex/fonts").iterdir()}
     assert fonts == {path.name for path in (formulas.KATEX / "fonts").iterdir()}
     assert fonts == set(re.findall(r"url\(katex/fonts/([^)]+)\)", css))

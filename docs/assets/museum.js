@@ -23,7 +23,8 @@ function sift() {
     bug.hidden = !((!asked.kind || asked.kind === kind) && (!asked.state || asked.state === state)
       && sought.every(word => words.get(bug).includes(word)));
   }
-  list.append(...bugs.toSorted((a, b) => ORDERS[asked.by](a.dataset, b.dataset)));
+  const ordered = bugs.toSorted((a, b) => ORDERS[asked.by](a.dataset, b.dataset));
+  if (ordered.some((bug, k) => bug !== list.children[k])) list.append(...ordered);
   const shown = bugs.filter(bug => !bug.hidden).length;
   sieve.querySelector("output").value = `${shown} of ${bugs.length}`;
 }

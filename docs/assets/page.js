@@ -8,6 +8,17 @@ const page = document.querySelector(".md-content");
 new MutationObserver(demote).observe(page, { childList: true, subtree: true });
 demote();
 
+/* Code that scrolls sideways can be reached by keyboard. The theme sees to it once the code is in
+   view, which for Tab is too late. All is read before anything is written, or each would be laid out. */
+
+const scrolling = new ResizeObserver(changes => {
+  const blocks = changes.map(change => change.target);
+  const wide = blocks.filter(block => block.scrollWidth > block.clientWidth);
+  for (const block of blocks) block.removeAttribute("tabindex");
+  for (const block of wide) block.setAttribute("tabindex", "0");
+});
+for (const code of document.querySelectorAll("pre > code")) scrolling.observe(code);
+
 /* The search takes "no_sync:" for the name of a field and "-100" for a word to leave out, and finds
    nothing. A pasted question or message has both, so it gets them as spaces; the box keeps them. */
 

@@ -42,6 +42,7 @@ def copied(page: Page) -> list[str]:
     for block in page.locator(CODE).all():
         if not block.is_visible():
             continue  # within an answer that is folded
+        block.scroll_into_view_if_needed()  # the button comes when the block is seen
         block.locator("button.md-code__button").click()
         found.append(page.evaluate(_COPIED))
     return found
