@@ -21,6 +21,7 @@ _SEARCHED = re.compile(r"<gx-tex hidden>.*?</gx-tex>", re.DOTALL)  # the index h
 _SELECTOR = r"[^{},]*(?:\.tabbed-|\[data-md-color-switching\])[^{},]*"
 _RESTYLING = re.compile(rf"(?<=[}}{{]){_SELECTOR}(?:,{_SELECTOR})*\{{[^{{}}]*\}}")
 _TABLES = "table:not([class])", "table.gx-table"  # the first restyles all that is in a new class
+_SCHEME = '{name:"color-scheme"}'
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
@@ -48,6 +49,8 @@ def write(folder: Path, extra_css: list[str]) -> None:
     sheets = [main, palette, *(folder / name for name in extra_css)]
     css = [path.read_text(encoding="utf-8") for path in (*sheets, formulas.KATEX / "katex.css")]
     _remove_source_maps(folder)
+    [bundle] = (assets / "javascripts").glob("bundle.*.min.js")
+    leave_color_scheme(bundle)
     for path in sheets:
         path.unlink()
     theme.rmdir()  # no third sheet is forgotten
@@ -67,3 +70,19 @@ def _remove_source_maps(folder: Path) -> None:
     for path in folder.rglob("*.min.js"):
         text = path.read_text(encoding="utf-8")
         path.write_text(re.sub(r"\n//# sourceMappingURL=.*\s*$", "\n", text), encoding="utf-8")
+
+
+def leave_color_scheme(bundle: Path) -> None:
+    """Leave it to our style and script to say whether the window is light or dark.
+
+    The theme's script says so in a `<meta>`. When one comes, and when what it says changes, a
+    browser styles the whole page again.
+
+    Raises:
+        ValueError: it says so in other words.
+    """
+    text = bundle.read_text(encoding="utf-8")
+    found = text.count(_SCHEME)
+    if found != 1:
+        raise ValueError(f"the theme's script must hold {_SCHEME} once, not {found} times")
+    bundle.write_text(text.replace(_SCHEME, '{name:"palette"}'), encoding="utf-8")

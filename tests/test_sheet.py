@@ -9,7 +9,7 @@ import pytest
 from test_site import Page
 
 from sitebuild import formulas
-from sitebuild.sheet import SHEET, one_sheet
+from sitebuild.sheet import SHEET, leave_color_scheme, one_sheet
 from sitebuild.site import Site
 
 
@@ -46,6 +46,18 @@ def test_the_sheet_holds_the_rules_of_the_theme_of_katex_and_of_this_site(site: 
     fonts = {path.name for path in (site / "assets/katex/fonts").iterdir()}
     assert fonts == {path.name for path in (formulas.KATEX / "fonts").iterdir()}
     assert fonts == set(re.findall(r"url\(katex/fonts/([^)]+)\)", css))
+
+
+def test_the_theme_s_script_restyles_no_page_to_say_which_palette_it_has(
+    site: Path, tmp_path: Path
+) -> None:
+    [bundle] = (site / "assets/javascripts").glob("bundle.*.min.js")
+    assert '{name:"palette"}' in bundle.read_text("utf-8")
+    other = shutil.copy(bundle, tmp_path / "bundle.js")
+    with pytest.raises(
+        ValueError, match=r"^the theme's script must hold {name:.* once, not 0 times"
+    ):
+        leave_color_scheme(Path(other))
 
 
 # Nothing lies in the site's assets that no page leads to.

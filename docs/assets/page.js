@@ -29,6 +29,18 @@ Object.defineProperty(box, "value", {
   set: (value) => own.set.call(box, value),
 });
 
+/* The window's scroll bars follow the palette that was picked. Where it is the system's own they do
+   so already, and the page needn't be styled a second time. */
+
+const root = document.documentElement;
+const follow = () => {
+  const dark = document.body.dataset.mdColorScheme === "slate";
+  const own = matchMedia("(prefers-color-scheme: dark)").matches;
+  root.style.colorScheme = dark === own ? "" : dark ? "dark" : "light";
+};
+new MutationObserver(follow).observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
+follow();
+
 /* A figure alone fills the window (#show-chord); what is behind it can neither be seen nor reached. */
 
 const alone = () =>

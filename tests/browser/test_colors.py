@@ -38,6 +38,22 @@ def test_colors_that_a_deficiency_merges_are_seen_to(blank: Blank, home: str) ->
     assert max(apart(page, red_and_green, "deuteranopia")) < APART
 
 
+@pytest.mark.parametrize(("scheme", "other"), [("light", "dark"), ("dark", "light")])
+def test_scroll_bars_follow_the_palette_that_was_picked(
+    blank: Blank, home: str, scheme: str, other: str
+) -> None:
+    page = blank(scheme)
+    page.goto(home)
+    used = "() => getComputedStyle(document.documentElement).colorScheme"
+    assert page.evaluate(used) == "light dark"  # as the system has it, without a second styling
+    page.get_by_title(f"Use the {other} palette").click()
+    page.wait_for_function(f"({used})() === {other!r}")
+    page.reload()
+    assert page.evaluate(used) == other
+    page.get_by_title(f"Use the {scheme} palette").click()
+    page.wait_for_function(f"({used})() === 'light dark'")
+
+
 def apart(page: Page, colors: Sequence[str], deficiency: str) -> Iterator[float]:
     """Return how far the colors lie from each other as they are seen."""
     page.evaluate(SWATCHES, colors)
