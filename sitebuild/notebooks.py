@@ -14,7 +14,7 @@ from markdown.extensions.toc import slugify
 
 from sitebuild import formulas, svg
 
-JUPYTER = Path(__file__).with_name("jupyter")  # its configuration: no port, one output per cell
+JUPYTER = Path(__file__).with_name("jupyter")  # its configuration: no port, prints in one piece
 _FORMULA = re.compile(r"\$\$(?P<display>.+?)\$\$|\$(?P<inline>[^$]+?)\$", re.DOTALL)
 _DESCRIPTION = re.compile(r"^#   description: (.+)$", re.MULTILINE)
 _DOWNLOAD = """

@@ -1,8 +1,9 @@
 """The site's one style sheet, in place of the theme's, KaTeX's and our own; and what nobody loads.
 
-The theme's rules are kept, but for those that make a browser restyle a whole page whenever the
-theme's script runs: tabs, which no page has; tables without a class; and no transitions while the
-palette is switched. To prune more would save each reader 15 KB, and break with each new release.
+The theme's rules are kept, but for those of tabs, which no page has, and the one that stops
+transitions while the palette is switched: with them, and where a rule names tables without a class,
+a browser styles a whole page again whenever the theme's script runs. To prune more would save each
+reader 15 KB, and break with each new release.
 """
 
 import re
@@ -20,7 +21,7 @@ _LINK = re.compile(r'\s*<link rel="stylesheet" href="[^"]*assets/[^"]+\.css">')
 _SEARCHED = re.compile(r"<gx-tex hidden>.*?</gx-tex>", re.DOTALL)  # the index has it by now
 _SELECTOR = r"[^{},]*(?:\.tabbed-|\[data-md-color-switching\])[^{},]*"
 _RESTYLING = re.compile(rf"(?<=[}}{{]){_SELECTOR}(?:,{_SELECTOR})*\{{[^{{}}]*\}}")
-_TABLES = "table:not([class])", "table.gx-table"  # the first restyles all that is in a new class
+_TABLES = "table:not([class])", "table.gx-table"  # of the site's own
 _SCHEME = '{name:"color-scheme"}'
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 

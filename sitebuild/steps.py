@@ -142,7 +142,7 @@ HTML = {
     "tables": Step(
         "A table stands in the box that it scrolls in; the theme's script would restyle the page.",
         lambda html, *_: _TABLE.sub(_SCROLLING, html),
-        _without("<table>"),
+        _without(r"<table(?![^>]*class=)"),
     ),
     "scripts": Step(
         "A page loads the scripts of the figures that are on it, and no others.",

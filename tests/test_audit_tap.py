@@ -10,6 +10,7 @@ import pytest
 from gradexplain.audit.tap.judged import judged
 from gradexplain.audit.tap.path import Sketches, route
 from gradexplain.audit.tap.seen import Seen, Stepped, Tapped
+from gradexplain.audit.tell.advice import UNREDUCED
 from gradexplain.audit.tell.report import Report
 
 UNIT = 2.0**-24
@@ -694,6 +695,15 @@ def test_what_to_do_and_to_ask_is_said_in_the_words_of_taps() -> None:
     assert judged([step_of(seen, cut=("head",))]).to_do.startswith("Clip by norm")
     assert judged([seen]).to_do.startswith("Nothing. Other steps")
     assert judged(World().seen([1 / 3] * 3)).to_do.startswith("Add up summed losses")
+
+
+def test_where_no_worker_s_optimizer_gets_anything_the_reduction_is_asked_about() -> None:
+    world = World(workers=2)
+    world.handed = 0 * world.handed
+    assert judged(world.seen()).questions == (UNREDUCED,)
+    alone = World()
+    alone.handed = 0 * alone.handed
+    assert UNREDUCED not in judged(alone.seen()).questions
 
 
 def test_a_way_that_was_not_watched_is_said_and_taken_for_plain() -> None:

@@ -10,7 +10,8 @@ import pytest
 from audits import COUNTS, PARTS, RIGHT, plus, random_parts, report_of, times, weighted
 
 from gradexplain import PerWorker, Report, Term, Verdict, audit_accumulation, sketch
-from gradexplain.audit.tell.advice import QUESTIONS, TO_DO, TO_DO_FOR
+from gradexplain.audit.judge.case import Finding, note
+from gradexplain.audit.tell.advice import QUESTIONS, TO_DO, TO_DO_FOR, fitting
 from gradexplain.audit.tell.words import SENTENCES
 
 MEAN_OF_MEANS = """\
@@ -159,6 +160,15 @@ def test_only_causes_on_the_factor_s_side_of_one_are_asked_about() -> None:
     assert not set(small) & set(large)
     assert any("clipped" in one for one in small)
     assert any("power of two" in one for one in large)
+    opposite = Finding(
+        Verdict.RESCALED,
+        note("terms", wrong=(), right=()),
+        terms=tuple(
+            (f"times {x}", Finding(Verdict.RESCALED, note("factor", name="K", value=x), x))
+            for x in (0.5, 2.0)
+        ),
+    )
+    assert fitting(usual, opposite.factors) == fitting(usual, [1.0]) == usual
 
 
 # Right, wrong, or neither

@@ -9,13 +9,16 @@ new MutationObserver(demote).observe(page, { childList: true, subtree: true });
 demote();
 
 /* Code that scrolls sideways can be reached by keyboard. The theme sees to it once the code is in
-   view, which for Tab is too late. All is read before anything is written, or each would be laid out. */
+   view, which for Tab is too late. All is read before anything is written, or each block would have
+   the page laid out. */
 
 const scrolling = new ResizeObserver(changes => {
   const blocks = changes.map(change => change.target);
-  const wide = blocks.filter(block => block.scrollWidth > block.clientWidth);
-  for (const block of blocks) block.removeAttribute("tabindex");
-  for (const block of wide) block.setAttribute("tabindex", "0");
+  const wide = new Set(blocks.filter(block => block.scrollWidth > block.clientWidth));
+  for (const block of blocks) {
+    if (wide.has(block)) block.setAttribute("tabindex", "0");
+    else block.removeAttribute("tabindex");
+  }
 });
 for (const code of document.querySelectorAll("pre > code")) scrolling.observe(code);
 
@@ -30,13 +33,14 @@ Object.defineProperty(box, "value", {
 });
 
 /* The window's scroll bars follow the palette that was picked. Where it is the system's own they do
-   so already, and the page needn't be styled a second time. */
+   so already, and the page needn't be styled a second time. When the system changes its mind, the
+   theme sets the palette again. */
 
 const root = document.documentElement;
 const follow = () => {
   const dark = document.body.dataset.mdColorScheme === "slate";
-  const own = matchMedia("(prefers-color-scheme: dark)").matches;
-  root.style.colorScheme = dark === own ? "" : dark ? "dark" : "light";
+  const usual = matchMedia("(prefers-color-scheme: dark)").matches;
+  root.style.colorScheme = dark === usual ? "" : dark ? "dark" : "light";
 };
 new MutationObserver(follow).observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
 follow();

@@ -78,6 +78,26 @@ def test_prompts_and_outputs_would_be_noticed(reader: Page, home: str) -> None:
         [ast.parse(code) for code in copied(reader)]
 
 
+def test_code_that_scrolls_can_be_reached_by_keyboard_before_it_is_seen(
+    blank: Blank, home: str
+) -> None:
+    page = blank(width=360)
+    page.goto(f"{home}practice/check-your-loop/")
+    wide, reached, below = page.evaluate("""() => {
+      const code = [...document.querySelectorAll("pre > code")];
+      const blocks = code.filter(one => !one.closest("details:not([open])"));
+      return [
+        blocks.map(one => one.scrollWidth > one.clientWidth),
+        blocks.map(one => one.tabIndex === 0),
+        blocks.filter(one => one.getBoundingClientRect().top > innerHeight).length,
+      ];
+    }""")
+    assert reached == wide
+    assert below > len(wide) / 2
+    assert any(wide)
+    assert not all(wide)
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_nothing_glides_for_those_who_ask_for_less_motion(
     blank: Blank, home: str, case: Case

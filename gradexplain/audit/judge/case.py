@@ -68,6 +68,11 @@ class Finding:
             return True
         return None if self.verdict in OPEN or not self.conclusive else False
 
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """The factors of the terms that are not right; of one term, its own."""
+        return tuple(one.factor for _, one in self.terms if not one.ok) or (self.factor,)
+
     def with_notes(self, *more: Note) -> "Finding":
         """Return the finding with further notes, after its own."""
         return replace(self, notes=(*self.notes, *more))

@@ -5,11 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradexplain.audit.judge.case import MAIN, Case, Finding, note
+from gradexplain.audit.judge.case import MAIN, Case, Finding, Verdict, note
 from gradexplain.audit.tap.rows import ROUNDED, Row, rows_of
 from gradexplain.audit.tap.seen import Seen
 from gradexplain.audit.tap.ways import Way
-from gradexplain.audit.tell.advice import TAPPED_QUESTIONS, TAPPED_TO_DO, TO_DO_FOR, fitting
+from gradexplain.audit.tell.advice import (
+    TAPPED_QUESTIONS,
+    TAPPED_TO_DO,
+    TO_DO_FOR,
+    UNREDUCED,
+    fitting,
+)
 from gradexplain.audit.tell.report import Report, report_of
 from gradexplain.audit.tell.sentences import digits
 from gradexplain.audit.tell.text import Part
@@ -42,7 +48,7 @@ def report(everyone: Sequence[Seen], each: Sequence[Judged]) -> Report:
         told,
         parts=tuple(_as_read(told.parts, worst.rows)),
         to_do=_to_do(found, told.to_do),
-        questions=_questions(found, told.questions),
+        questions=_questions(worst, found, len(everyone), told.questions),
     )
     if worst.way.disagreeing:
         taps = [one.taps for one in everyone]
@@ -72,11 +78,15 @@ def _to_do(found: Finding, usual: str) -> str:
     return TO_DO_FOR.get(found.claim.kind, TAPPED_TO_DO.get(found.verdict, usual))
 
 
-def _questions(found: Finding, usual: tuple[str, ...]) -> tuple[str, ...]:
+def _questions(
+    one: Judged, found: Finding, workers: int, usual: tuple[str, ...]
+) -> tuple[str, ...]:
     """Ask what the verdict leaves open, if its claim does not say it already."""
     if found.claim.kind == "clipped scaled":
         return ()
-    return fitting(TAPPED_QUESTIONS.get(found.verdict, usual), found.factor)
+    if found.verdict is Verdict.DROPPED and workers > 1 and not any(r.value for r in one.rows):
+        return (UNREDUCED,)
+    return fitting(TAPPED_QUESTIONS.get(found.verdict, usual), found.factors)
 
 
 def _label(one: Judged) -> str:

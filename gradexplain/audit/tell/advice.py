@@ -1,5 +1,7 @@
 """For each verdict: what to do, and which causes to look for, each with how to recognize it."""
 
+from collections.abc import Iterable
+
 from gradexplain.audit.judge.case import Verdict
 
 TO_DO = {
@@ -62,35 +64,35 @@ TAPPED_TO_DO = {
     Verdict.UNEVEN: "Compare how the gradients listed above are zeroed, scaled and reduced.",
 }
 
+_SHORTER = "Is it a shorter last step, divided by the usual K? Then the factor is parts / K."
+_TWO_LOSSES = "Do two losses add up, such as real and fake? Then tap each with a `term` of its own."
 #: Causes of a factor above 1.
 _ABOVE = (
     "Is the loss scaled for half precision? Then the factor is a power of two: unscale first.",
     "Do workers add up where they should average? Then the factor is their number.",
 )
 #: Causes of a factor below 1.
-_BELOW = (
-    "Is the whole gradient clipped? Then the factor changes every step.",
-    "Is it a shorter last step, divided by the usual K? Then the factor is parts / K.",
-)
+_BELOW = ("Is the whole gradient clipped? Then the factor changes every step.", _SHORTER)
 _TAPPED_BELOW = (
     "Do you clip with code of your own? Then pass clipped=True.",
-    _BELOW[1],
+    _SHORTER,
     "Is a micro-batch skipped after its targets were counted? Count those that are used.",
     "Are labels counted before they are shifted? Then the factor is a little below 1.",
 )
+#: Where several workers' weights are all zero.
+UNREDUCED = "Did no backward pass reduce over the workers? FSDP's optimizer then gets no gradient."
 
 TAPPED_QUESTIONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.RESCALED: (
         *_TAPPED_BELOW,
         "Is the loss a sum over its targets? Then tap it with reduction='sum'.",
-        "Do two losses add up, such as real and fake? Then tap each with a `term` of its own.",
+        _TWO_LOSSES,
         *_ABOVE,
     ),
     Verdict.DROPPED: (
         "Are gradients zeroed after every backward pass? Then only the last part is left.",
         "Is the last, short part of an epoch thrown away? Then only its weight is zero.",
         "Does a NaN or overflow check skip parts? Then the dropped parts vary.",
-        "Did no pass reduce over the workers? Then none reaches the optimizer (FSDP's no_sync).",
     ),
     Verdict.REWEIGHTED: (
         "Is .grad clipped after each backward? That clips the sum so far: clip once, at the end.",
@@ -164,14 +166,16 @@ QUESTIONS: dict[Verdict, tuple[str, ...]] = {
 }
 
 
-def fitting(questions: tuple[str, ...], factor: float) -> tuple[str, ...]:
-    """Leave out the questions whose causes make a factor on the other side of 1."""
-    others: tuple[str, ...] = ()
-    if abs(factor) < 1:
-        others = _ABOVE
-    elif abs(factor) > 1:
-        others = (*_BELOW, *_TAPPED_BELOW)
-    return tuple(one for one in questions if one not in others)
+def fitting(questions: tuple[str, ...], factors: Iterable[float]) -> tuple[str, ...]:
+    """Leave out causes of a factor above 1 if all are below it, and the other way around."""
+    sizes = [abs(factor) for factor in factors]
+    below, above = any(size < 1 for size in sizes), any(size > 1 for size in sizes)
+    unfit: tuple[str, ...] = ()
+    if below and not above:
+        unfit = (*_ABOVE, _TWO_LOSSES)
+    elif above and not below:
+        unfit = (*_BELOW, *_TAPPED_BELOW)
+    return tuple(one for one in questions if one not in unfit)
 
 
 #: What to do, and to look for, where reported losses were audited.

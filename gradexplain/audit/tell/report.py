@@ -195,7 +195,7 @@ def report_of(
         details=details,
         notes=tuple(shown),
         to_do=TO_DO_FOR.get(found.claim.kind, TO_DO[found.verdict]),
-        questions=fitting(QUESTIONS[found.verdict], found.factor),
+        questions=fitting(QUESTIONS[found.verdict], found.factors),
         terms=tuple((name, each.verdict, sentence(each.claim, name)) for name, each in found.terms),
         parameters=tuple((name, sentence(each.claim)) for name, each in found.parameters),
         workers=tuple(tuple(_rounded(weights, case)) for weights in workers),
