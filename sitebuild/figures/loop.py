@@ -43,6 +43,7 @@ _START = ("own", "one", "steps")
 _TITLES = "Four micro-batches", "The weight of one target"
 _LEFT, _SPLIT, _ROW = 12, 190, 40  # points
 _BAR, _TEXT = 0.72, 0.36  # of a row
+_RIGHT = 0.42, len(COUNTS)  # from where to where the line of the right weight goes
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,14 @@ def _moving() -> Moving:
             "Workers": {text: f",,,,,{name}," for name, text in WORKERS.items()},
             "Then the loop divides by": {text: f",,,,,,{name}" for name, text in LOOP.items()},
         },
-        given={"limits": LIMITS, "bar": _BAR, "said": everything, "table": found, "fixes": FIXES},
+        given={
+            "limits": LIMITS,
+            "bar": _BAR,
+            "right": _RIGHT,
+            "said": everything,
+            "table": found,
+            "fixes": FIXES,
+        },
     )
 
 
@@ -178,7 +186,7 @@ def _weights(axes: Axes, found: Loop) -> None:
         bar.set(linewidth=7, solid_capstyle="butt")
         text, gid = three(ratio), f"weight-{row}-text"  # on the right, where no line passes
         gx.label(axes, 1, row + _TEXT, text, gx.AVERAGED, ha="right", fontsize=gx.SMALL, gid=gid)
-    axes.plot([1 / top] * 2, [0.42, len(COUNTS)], color=gx.TRUE, linewidth=1.6, gid="right")
+    axes.plot([1 / top] * 2, _RIGHT, color=gx.TRUE, linewidth=1.6, gid="right")
     place = len(COUNTS) + 0.32
     gx.label(
         axes, 1 / top, place, "right: 1", gx.TRUE, ha="center", fontsize=gx.SMALL, gid="right-text"

@@ -41,9 +41,8 @@ class Loop extends Figure {
     this.shown = this.ratios(counts, ...choices);
     this.scaled = Math.max(2, ...this.shown);
     counts.forEach((count, i) => this.drawRow(i, count, choices[1] !== "one"));
-    const right = this.weights.x(1 / this.scaled), path = this.piece("right").querySelector("path");
-    const { y, height } = path.getBBox();
-    this.line("right", [[right, y], [right, y + height]]);
+    const right = this.weights.x(1 / this.scaled);
+    this.line("right", this.given.right.map(row => [right, this.weights.y(row)]));
     this.put("right-text", right, 0);
     this.drawVerdict(counts, choices);
   }
