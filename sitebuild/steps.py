@@ -47,7 +47,7 @@ def _with(trace: str, where: str = "") -> Callable[[str, str], bool]:
 
 _BUGS = 'class="gx-bugs"'
 _BLANK = "&lt;BLANKLINE&gt;"
-_NAMES = re.compile(r'<span class="(?:n|w)">([^<]*)</span>')
+_PLAIN = re.compile(r'<span class="[nopw]">([^<]*)</span>')  # names, operators, punctuation
 _TABLE = re.compile(r"<table>(.*?</table>)", re.DOTALL)
 _SCROLLING = (
     '<div class="md-typeset__scrollwrap"><div class="md-typeset__table">'
@@ -134,10 +134,10 @@ HTML = {
         ),
         lambda html, _: (_BUGS in html) == ('"gx-wide ' in html),
     ),
-    "names": Step(
-        "A name in code has the color of the code, so it needs no element: there are thousands.",
-        lambda html, *_: _NAMES.sub(r"\1", html),
-        _without(_NAMES.pattern),
+    "plain code": Step(
+        "Names and brackets, thousands of them, have the color of the code and need no element.",
+        lambda html, *_: _PLAIN.sub(r"\1", html),
+        _without(_PLAIN.pattern),
     ),
     "tables": Step(
         "A table stands in the box that it scrolls in; the theme's script would restyle the page.",

@@ -26,7 +26,7 @@ PLANTED = {
     "progress": ("learn/line/index.html", 'class="gx-progress"', 'class="other"'),
     "sharing": ("teach/index.html", 'property="og:image"', 'property="og:video"'),
     "room": ("practice/museum/index.html", '"gx-wide ', '"'),
-    "names": ("index.html", "</h1>", '</h1><span class="n">x</span>'),
+    "plain code": ("index.html", "</h1>", '</h1><span class="n">x</span>'),
     "tables": ("index.html", "</h1>", "</h1><table></table>"),
     "scripts": ("index.html", "assets/figures/figure.js", "assets/figures/other.js"),
     "sheet": ("index.html", "</head>", '<link rel="stylesheet" href="x.css"></head>'),
