@@ -21,7 +21,7 @@ _LINK = re.compile(r'\s*<link rel="stylesheet" href="[^"]*assets/[^"]+\.css">')
 _SEARCHED = re.compile(r"<gx-tex hidden>.*?</gx-tex>", re.DOTALL)  # the index has it by now
 _SELECTOR = r"[^{},]*(?:\.tabbed-|\[data-md-color-switching\])[^{},]*"
 _RESTYLING = re.compile(rf"(?<=[}}{{]){_SELECTOR}(?:,{_SELECTOR})*\{{[^{{}}]*\}}")
-_TABLES = "table:not([class])", "table.gx-table"  # of the site's own
+_TABLES = "table:not([class])", "table.gx-table"  # the class that the step "tables" gives them
 _SCHEME = '{name:"color-scheme"}'
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
