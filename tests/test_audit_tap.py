@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from gradexplain.audit.tap.judged import judged
-from gradexplain.audit.tap.path import Sketches, route
+from gradexplain.audit.tap.path import route
 from gradexplain.audit.tap.seen import Seen, Stepped, Tapped
+from gradexplain.audit.tap.sketches import Sketches
 from gradexplain.audit.tell.advice import UNREDUCED
 from gradexplain.audit.tell.report import Report
 

@@ -8,9 +8,9 @@ import pytest
 
 from gradexplain.audit.tap.joint import joint
 from gradexplain.audit.tap.judged import judged
-from gradexplain.audit.tap.path import Sketches
 from gradexplain.audit.tap.rows import rows_of
 from gradexplain.audit.tap.seen import Seen, Stepped, Tapped
+from gradexplain.audit.tap.sketches import Sketches
 
 UNIT = 2.0**-24
 K = 3

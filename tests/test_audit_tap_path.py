@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gradexplain.audit.tap.path import Route, Sketches, route
+from gradexplain.audit.tap.fitted import Route
+from gradexplain.audit.tap.path import route
+from gradexplain.audit.tap.sketches import Sketches
 
 UNIT = 2.0**-24
 COARSE = 2.0**-8

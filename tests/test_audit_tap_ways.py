@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gradexplain.audit.tap.path import Sketches
 from gradexplain.audit.tap.seen import Seen, Stepped
+from gradexplain.audit.tap.sketches import Sketches
 from gradexplain.audit.tap.ways import COARSE, Way, ways_of
 
 UNIT = 2.0**-24

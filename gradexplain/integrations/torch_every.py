@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from gradexplain.audit.tap.judged import TO_TAP
 from gradexplain.audit.tell.report import Report
 from gradexplain.audit.tell.steps import Steps
-from gradexplain.integrations.torch import Models, Step, accelerated, watch
+from gradexplain.integrations.torch import Step, accelerated, watch
+from gradexplain.integrations.torch_given import Models
 from gradexplain.integrations.torch_workers import together, workers
 
 #: Called after each step that was read, with its number and its report.

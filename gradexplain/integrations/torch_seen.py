@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradexplain.audit.tap.path import Sketches
 from gradexplain.audit.tap.seen import Array, Seen, Stepped, Tapped
+from gradexplain.audit.tap.sketches import Sketches
 from gradexplain.integrations.torch_passes import Pass
 from gradexplain.integrations.torch_path import Handed, Path
 from gradexplain.integrations.torch_sketch import LENGTH, Sketch
@@ -35,7 +35,7 @@ def seen_by(
             "watch must see the optimizer's step, but none was taken inside the window "
             "(a scaler skips it where a gradient is infinite)"
         )
-    if not any(handed.passes for handed in path.handed):
+    if not any(one.passes for one in path.handed):
         if any(tap.readings for tap in taps):
             raise ValueError(
                 "watch must see gradients add up in .grad, but autograd.grad returned them, "
@@ -54,7 +54,7 @@ def seen_by(
     place = {one: k for k, one in enumerate(counted)}
     return Seen(
         taps=tuple(_tapped(tap, place) for tap in used),
-        steps=tuple(_stepped(handed, path, place) for handed in _outermost(path.handed)),
+        steps=tuple(_stepped(one, path, place) for one in _outermost(path.handed)),
         untapped={place[one]: one.untapped for one in counted if one.untapped},
         coupled=coupled,
         not_read=tuple(not_read),

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradexplain.audit.tap.path import Sketches
 from gradexplain.audit.tap.seen import Seen, Stepped, Tapped
+from gradexplain.audit.tap.sketches import Sketches
 
 _SAME = 1e-3  # how far the losses of ranks with the same data may differ, as a share
 

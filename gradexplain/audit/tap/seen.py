@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gradexplain.audit.tap.path import Sketches
+from gradexplain.audit.tap.sketches import Sketches
 
 Array = npt.NDArray[np.float64]
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradexplain.audit.tap.path import Route, Sketches, Stray, route, sizes_of
+from gradexplain.audit.tap.fitted import Route, Stray
+from gradexplain.audit.tap.path import route
 from gradexplain.audit.tap.seen import Seen, Stepped
+from gradexplain.audit.tap.sketches import Sketches, sizes_of
 
 Factors = Mapping[tuple[int, int], float]  # by worker and pass
 
