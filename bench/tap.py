@@ -144,7 +144,7 @@ class Loop:
 
         def counted(sketcher: Any) -> None:
             nonlocal waiting
-            waiting = max(waiting, sum(_bytes(short) for _, _, short in sketcher._waiting))  # noqa: SLF001
+            waiting = max(waiting, sum(_bytes(short) for _, short in sketcher._waiting))  # noqa: SLF001
             settle(sketcher)
 
         Sketcher.settle = counted  # type: ignore[method-assign,assignment]

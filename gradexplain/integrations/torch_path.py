@@ -66,7 +66,6 @@ class Path:
         """Sketch the gradients that are there already."""
         self.parameters = dict(parameters)
         self.names = {id(weight): name for name, weight in self.parameters.items()}
-        self.units: dict[str, float] = {}  # of the gradients' arithmetic, by parameter
         self.shards = shards
         self.obstacle = "path=False" if not sketching else "" if shards is None else shards.obstacle
         self.handed: list[Handed] = []
@@ -109,7 +108,7 @@ class Path:
     def _follow(self, hooks: contextlib.ExitStack, name: str, weight: Tensor) -> None:
         """Hook the tensor that backward passes add to."""
         self.names[id(weight)] = name
-        hooks.callback(weight.register_hook(self._arriving(name)).remove)
+        hooks.callback(weight.register_hook(self._arriving(name, weight)).remove)
         landing = weight.register_post_accumulate_grad_hook(self._landing(name))
         hooks.callback(landing.remove)
 
@@ -138,10 +137,15 @@ class Path:
         """Note that a scaler divided an optimizer's gradients."""
         self._scales[id(optimizer)] = scale
 
-    def _arriving(self, name: str) -> Callable[[Tensor], None]:
+    def _arriving(self, name: str, weight: Tensor) -> Callable[[Tensor], None]:
+        arrived, closed, passes = self._arrived, self._closed, self._passes
+        sketched: Callable[[Tensor], Sketch | None] = functools.partial(self._sketched, name)
+        if self.sketching and self.shards is None:
+            sketched = self._sketch.like(weight)
+
         def arrive(gradient: Tensor | None) -> None:
-            if gradient is not None and name not in self._closed:
-                self._arrived[name] = self._passes.current(), self._sketched(name, gradient)
+            if gradient is not None and name not in closed:
+                arrived[name] = passes.current(), sketched(gradient)
 
         return arrive
 
@@ -233,7 +237,8 @@ class Path:
         )
         for name in names:
             weight = self.parameters[name]
-            sketch = self._sketched(name, weight.grad if gradient is None else gradient(weight))
+            arrived = weight.grad if gradient is None else gradient(weight)
+            sketch = self._sketched(name, arrived, measured=True)
             if sketch is not None:
                 handed.sketches[name] = sketch
         self.handed.append(handed)
@@ -253,11 +258,13 @@ class Path:
     def _known(self, weights: Sequence[Tensor]) -> list[str]:
         return [self.names[id(weight)] for weight in weights if id(weight) in self.names]
 
-    def _sketched(self, name: str, gradient: Tensor | None) -> Sketch | None:
+    def _sketched(
+        self, name: str, gradient: Tensor | None, *, measured: bool = False
+    ) -> Sketch | None:
         if not self.sketching or gradient is None:
             return None
-        self.units[name] = max(_unit(gradient.dtype), self.units.get(name, 0.0))
-        return self._sketch(gradient if self.shards is None else self.shards.part(name, gradient))
+        part = gradient if self.shards is None else self.shards.part(name, gradient)
+        return self._sketch(part, measured=measured)
 
     @contextlib.contextmanager
     def _step_watched(self, optimizer: Any) -> Iterator[None]:  # noqa: ANN401 - any optimizer
@@ -276,11 +283,6 @@ class Path:
             yield
         finally:
             del optimizer.step
-
-
-@functools.cache
-def _unit(kind: torch.dtype) -> float:
-    return torch.finfo(kind).eps / 2
 
 
 def _held(optimizer: Any) -> set[int]:  # noqa: ANN401 - any optimizer

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradexplain.audit.tap.seen import Array, Seen, Stepped, Tapped
-from gradexplain.audit.tap.sketches import Sketches
+from gradexplain.audit.tap.sketches import Sketches, longer_than
 from gradexplain.integrations.torch_passes import Pass
 from gradexplain.integrations.torch_path import Handed, Path
 from gradexplain.integrations.torch_sketch import LENGTH, Sketch
@@ -83,10 +83,9 @@ def _inside(one: Handed, other: Handed) -> bool:
         return False
     if not one.sketches.keys() <= other.sketches.keys():
         return False
-    (mine, norms), (its, _) = (
-        _table([each.sketches[name] for name in one.sketches]) for each in (one, other)
-    )
-    return bool((np.abs(mine - its) <= _SAME * norms[:, None]).all())
+    sketched = [one.sketches[name] for name in one.sketches]
+    apart = _table(sketched) - _table([other.sketches[name] for name in one.sketches])
+    return bool((np.abs(apart) <= _SAME * _norms(sketched)[:, None]).all())
 
 
 def _tapped(tap: Tap, place: dict[Pass, int]) -> Tapped:
@@ -142,20 +141,20 @@ def _stepped(handed: Handed, path: Path, place: dict[Pass, int]) -> Stepped:
     clips = [handed.clips.get(name) for name in names]
     sketches = left = None
     if path.sketching:
-        added, added_norms = _table([one.added.get(name, ()) for one in passes for name in names])
-        held, held_norms = _table([path.held.get(name) for name in names])
-        found, norms = _table([handed.sketches.get(name) for name in names])
-        left, _ = _table([clip.left if clip else None for clip in clips])
+        each = [one.added.get(name, ()) for one in passes for name in names]
+        held = _table([path.held.get(name) for name in names])
+        sketched = [handed.sketches.get(name) for name in names]
+        found = _table(sketched)
+        kinds = {one.kind for some in (sketched, *each) for one in some if one is not None}
+        left = _table([clip.left if clip else None for clip in clips])
         divisor = handed.scale if handed.scaled else 1.0
         sketches = Sketches(
             names=tuple(names),
-            added=added.reshape(len(passes), len(names), LENGTH),
+            added=_table(each).reshape(len(passes), len(names), LENGTH),
             held=held,
             handed=found / divisor,
-            unit=max((path.units.get(name, 0.0) for name in names), default=0.0),
-            norms=np.concatenate([added_norms, held_norms, norms / divisor]).reshape(
-                -1, len(names)
-            ),
+            unit=max((torch.finfo(kind).eps / 2 for kind in kinds), default=0.0),
+            longer=longer_than(found, _norms(sketched)),
         )
     return Stepped(
         optimizer=handed.optimizer,
@@ -178,21 +177,29 @@ def _reached(name: str, handed: Handed, passes: Sequence[Pass]) -> bool:
     return name in handed.sketches or any(name in one.added for one in passes)
 
 
-def _table(entries: Sequence[Sketch | Sequence[Sketch] | None]) -> tuple[Array, Array]:
-    """Return one row for each entry, (T, m), and the norms; several sketches are added up.
+def _table(entries: Sequence[Sketch | Sequence[Sketch] | None]) -> Array:
+    """Return one row for each entry, (T, m); several sketches are added up."""
+    every = [[entry] if isinstance(entry, Sketch) else entry or () for entry in entries]
+    return _summed([[sketch.numbers for sketch in some] for some in every], LENGTH)
 
-    They are moved at once from each device.
-    """
-    rows = torch.zeros(len(entries), LENGTH + 1, dtype=torch.float64)
+
+def _norms(sketches: Sequence[Sketch | None]) -> Array:
+    """Return the norms that were measured, (T,); 0 without a sketch."""
+    norms = [None if sketch is None else sketch.norm for sketch in sketches]
+    return _summed([[] if norm is None else [norm[None]] for norm in norms], 1)[:, 0]
+
+
+def _summed(entries: Sequence[Sequence[Tensor]], length: int) -> Array:
+    """Return each entry's sum of vectors, a row; they are moved at once from each device."""
+    rows = torch.zeros(len(entries), length, dtype=torch.float64)
     places: dict[tuple[torch.device, torch.dtype], list[tuple[int, Tensor]]] = {}
-    for t, entry in enumerate(entries):
-        for sketch in [entry] if isinstance(entry, Sketch) else entry or ():
-            numbers = sketch.numbers
-            places.setdefault((numbers.device, numbers.dtype), []).append((t, numbers))
+    for t, some in enumerate(entries):
+        for one in some:
+            places.setdefault((one.device, one.dtype), []).append((t, one))
     for where in places.values():
-        found = torch.stack([numbers for _, numbers in where])
+        found = torch.stack([one for _, one in where])
         rows.index_add_(0, torch.tensor([t for t, _ in where]), found.to("cpu").double())
-    return rows[:, :-1].numpy(), rows[:, -1].numpy()
+    return rows.numpy()
 
 
 def _array(value: Tensor) -> Array:

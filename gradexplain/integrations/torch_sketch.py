@@ -2,14 +2,18 @@
 
 A gradient is laid out in rows of `LENGTH` numbers, each row gets a random factor, and the rows are
 added up. Sketches are linear, so they show what was added up and by which factors, and they take
-no more room for a larger tensor. Rows can cancel, so the gradient's norm goes with its sketch.
+no more room for a larger tensor. Rows can cancel. How far they do shows in the norm of what an
+optimizer is handed, which goes with the sketch of that.
 
-The cost is kept low in two ways. A large gradient is read twice while it is at hand, once for its
-norm and once for a matrix-vector product that adds a matrix up along its shorter side. What is left
-is as short as a small gradient, and waits as a copy of that does: the sketches of all that have one
-shape are then made at once, since calls, not numbers, take the time there.
+The cost is kept low in three ways. Of a large gradient every fourth row is read, once, by a
+matrix-vector product that adds them up along their shorter side: what happens to gradients on their
+way, happens to more than three rows. What is left is as short as a small gradient, and waits as a
+copy of that does: the sketches of all that have one shape are then made at once. And what is known
+of a gradient before it arrives is not asked again: inside a backward pass calls take the time, as
+nothing of theirs is in the processor's cache.
 """
 
+from collections.abc import Callable
 from math import prod
 
 import torch
@@ -18,7 +22,10 @@ from torch.nn.functional import pad
 
 LENGTH = 131  # a prime: a layer's width would line up its columns
 _SHORT = 4096  # numbers, at most, that wait for each gradient
-_MANY = 2**19  # numbers that wait after a backward pass
+_LARGE = 2**16  # numbers of a gradient from which on every row is too much
+_EVERY = 4  # rows, of which one is read then
+_MANY = 256  # sketches that wait after a backward pass
+_HALVES = {torch.float16, torch.bfloat16}
 _CHUNK = 4096  # columns at a time where the numbers are widened first
 _SEED = 20261227  # neither rows that are alike nor two opposite ones cancel
 
@@ -26,14 +33,18 @@ _SEED = 20261227  # neither rows that are alike nor two opposite ones cancel
 class Sketch:
     """The sketch of one gradient, made when its numbers are needed."""
 
-    def __init__(self, sketcher: "Sketcher") -> None:
+    __slots__ = ("_sketcher", "kind", "made", "norm")
+
+    def __init__(self, sketcher: "Sketcher", kind: torch.dtype) -> None:
         """Wait for the sketcher to make it."""
         self._sketcher = sketcher
+        self.kind = kind  # of the gradient
         self.made: Tensor | None = None
+        self.norm: Tensor | None = None  # of what was read of the gradient, if it was measured
 
     @property
     def numbers(self) -> Tensor:
-        """The sketch: `LENGTH` numbers on the gradient's device, and then its norm."""
+        """The sketch: `LENGTH` numbers on the gradient's device."""
         if self.made is None:
             self._sketcher.make()
         assert self.made is not None  # noqa: S101 - it was waiting
@@ -46,59 +57,86 @@ class Sketcher:
     def __init__(self) -> None:
         """Start without factors."""
         self._factors: dict[tuple[int, torch.device, torch.dtype], Tensor] = {}
-        #: Sketches, and what they are made of: a norm, or None, and that in short or in full.
-        self._waiting: list[tuple[Sketch, Tensor | None, Tensor]] = []
+        self._waiting: list[tuple[Sketch, Tensor]] = []  # and what each is made of
 
-    def __call__(self, gradient: Tensor) -> Sketch:
+    def __call__(self, gradient: Tensor, *, measured: bool = False) -> Sketch:
         """Return the sketch of a gradient, which may be overwritten from here on."""
-        sketch = Sketch(self)
+        sketch = Sketch(self, gradient.dtype)
         if gradient.numel() <= _SHORT and gradient.layout == torch.strided:
-            self._waiting.append((sketch, None, gradient.detach().clone()))
+            read = short = gradient.detach().clone()
         else:
-            dense = _dense(gradient)
-            wide = _wide(dense)
-            norm = torch.linalg.vector_norm(dense, dtype=wide)
-            self._waiting.append((sketch, norm, self._shortened(dense, wide)))
+            read = _read(gradient)
+            read = read.contiguous() if measured else read  # it is read twice
+            short = self._shortened(read)
+        if measured:
+            dense = _dense(read)
+            sketch.norm = torch.linalg.vector_norm(dense, dtype=_wide(dense))
+        self._waiting.append((sketch, short))
         return sketch
+
+    def like(self, weight: Tensor) -> Callable[[Tensor], Sketch]:
+        """Return what sketches the gradients that arrive at a parameter."""
+        if weight.layout != torch.strided or weight.is_complex() or not weight.is_contiguous():
+            return self
+        kind, short = weight.dtype, self._shortening(weight)
+        if short is None:
+            return self
+
+        def sketched(gradient: Tensor) -> Sketch:
+            usual = gradient.dtype is kind and gradient.layout is torch.strided
+            if not usual or not gradient.is_contiguous() or gradient.requires_grad:
+                return self(gradient)
+            sketch = Sketch(self, kind)
+            self._waiting.append((sketch, short(gradient)))
+            return sketch
+
+        return sketched
+
+    def _shortening(self, weight: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """Return what shortens a usual gradient of a parameter, if one call of torch's does."""
+        if weight.numel() <= _SHORT:
+            return torch.clone
+        read = _read(weight)
+        if weight.dtype in _HALVES or not 1 < min(read.shape) <= max(read.shape) <= _SHORT:
+            return None
+        turned = _turned(read)
+        size, stride = turned.size(), turned.stride()
+        factors = self._drawn(size[1], weight.device, weight.dtype)
+        return lambda gradient: torch.mv(gradient.as_strided(size, stride), factors)
 
     def settle(self) -> None:
         """Make the sketches that wait, if they are many.
 
         It is called between backward passes: a pass may use several streams of a device.
         """
-        if sum(short.numel() for _, _, short in self._waiting) > _MANY:
+        if len(self._waiting) > _MANY:
             self.make()
 
     def make(self) -> None:
         """Make the sketches that wait, those of one shape at once."""
         waiting, self._waiting = self._waiting, []
-        alike: dict[tuple[object, ...], list[tuple[Sketch, Tensor | None, Tensor]]] = {}
-        for one in waiting:
-            _, norm, short = one
-            key = norm is None, short.shape, short.dtype, short.device
-            alike.setdefault(key, []).append(one)
+        alike: dict[tuple[object, ...], list[tuple[Sketch, Tensor]]] = {}
+        for sketch, short in waiting:
+            key = short.shape, short.dtype, short.device
+            alike.setdefault(key, []).append((sketch, short))
         for group in alike.values():
-            short = _dense(torch.stack([short for _, _, short in group]))
-            short = short.reshape(len(group), -1).to(_wide(short))
-            norms = [norm for _, norm, _ in group if norm is not None]
-            norm = torch.stack(norms) if norms else torch.linalg.vector_norm(short, dim=1)
-            made = torch.cat([self._laid_out(short), norm[:, None]], dim=1)
-            for (sketch, _, _), numbers in zip(group, made, strict=True):
+            short = _dense(torch.stack([short for _, short in group]))
+            made = self._laid_out(short.reshape(len(group), -1).to(_wide(short)))
+            for (sketch, _), numbers in zip(group, made, strict=True):
                 sketch.made = numbers
 
-    def _shortened(self, dense: Tensor, wide: torch.dtype) -> Tensor:
+    def _shortened(self, matrix: Tensor) -> Tensor:
         """Return a large gradient added up to at most `_SHORT` numbers."""
-        matrix = dense if dense.ndim == 2 else _matrix(dense)
         rows, columns = matrix.shape
         if rows > 1 and max(rows, columns) > LENGTH:
             # Transposed in memory, as it may be, it would have to be copied to lay it out in rows.
-            short = self._product(matrix if rows > columns else matrix.t(), wide)
+            short = self._product(_turned(matrix))
         else:
-            short = dense.reshape(-1)
+            short = matrix.reshape(-1)
         if len(short) <= _SHORT:
             return short
         rows, rest = divmod(len(short), LENGTH)
-        found = self._product(short[: rows * LENGTH].view(rows, LENGTH).t(), wide)
+        found = self._product(short[: rows * LENGTH].view(rows, LENGTH).t())
         found[:rest] += short[rows * LENGTH :]
         return found
 
@@ -109,8 +147,9 @@ class Sketcher:
         # Not a product of matrices, for which a GPU may round to ten bits.
         return (matrices * self._drawn(rows, short.device, short.dtype)[:, None]).sum(1)
 
-    def _product(self, matrix: Tensor, wide: torch.dtype) -> Tensor:
+    def _product(self, matrix: Tensor) -> Tensor:
         """Return the sum of a matrix's columns, each with its factor; halves are widened first."""
+        wide = _wide(matrix)
         factors = self._drawn(matrix.shape[1], matrix.device, wide)
         if matrix.dtype == wide:
             return torch.mv(matrix, factors)
@@ -139,6 +178,18 @@ def _factors(rows: int) -> Tensor:
     return torch.where(drawn < 1 / 2, -0.5 - 2 * drawn, 2 * drawn - 0.5) + drift
 
 
+def _read(gradient: Tensor) -> Tensor:
+    """Return what is read of a large gradient, as a matrix."""
+    dense = _dense(gradient)
+    matrix = dense if dense.ndim == 2 else _matrix(dense)
+    return matrix[::_EVERY] if matrix.numel() > _LARGE and len(matrix) > LENGTH else matrix
+
+
+def _turned(matrix: Tensor) -> Tensor:
+    """Return it with the shorter side as its columns."""
+    return matrix if matrix.shape[0] > matrix.shape[1] else matrix.t()
+
+
 def _dense(gradient: Tensor) -> Tensor:
     dense = gradient.detach()
     dense = dense.to_dense() if dense.layout != torch.strided else dense
@@ -146,7 +197,7 @@ def _dense(gradient: Tensor) -> Tensor:
 
 
 def _wide(dense: Tensor) -> torch.dtype:
-    return torch.promote_types(dense.dtype, torch.float32)
+    return torch.float32 if dense.dtype in _HALVES else dense.dtype
 
 
 def _matrix(dense: Tensor) -> Tensor:

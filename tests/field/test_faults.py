@@ -248,11 +248,37 @@ def small_gradients() -> None:
 def the_end_of_a_gradient_is_not_sketched(patch: Patch) -> None:
     call = torch_sketch.Sketcher.__call__
 
-    def cut(self: Any, gradient: torch.Tensor) -> torch.Tensor:
+    def cut(self: Any, gradient: torch.Tensor, **named: Any) -> torch_sketch.Sketch:
         flat = gradient.detach().reshape(-1)
-        return call(self, flat[: len(flat) // torch_sketch.LENGTH * torch_sketch.LENGTH])
+        return call(self, flat[: len(flat) // torch_sketch.LENGTH * torch_sketch.LENGTH], **named)
 
     patch.setattr(torch_sketch.Sketcher, "__call__", cut)
+    patch.setattr(torch_sketch.Sketcher, "like", lambda self, _: self)
+
+
+def sampled_gradients() -> None:
+    test_watch.test_what_happens_to_four_rows_of_a_large_gradient_is_seen((1500, 50))
+
+
+@fault(sampled_gradients)
+def the_first_rows_of_a_large_gradient_are_read(patch: Patch) -> None:
+    read = torch_sketch._read
+    patch.setattr(torch_sketch, "_read", lambda gradient: read(gradient)[:100])
+
+
+def strange_layouts() -> None:
+    test_watch.test_gradients_that_arrive_are_sketched_alike((300, 300), torch.float32)
+
+
+@fault(strange_layouts)
+def a_gradient_is_taken_to_lie_as_its_parameter_does(patch: Patch) -> None:
+    like = torch_sketch.Sketcher.like
+
+    def careless(self: Any, weight: torch.Tensor) -> Any:
+        sketched = like(self, weight)
+        return lambda gradient: sketched(gradient.as_strided(weight.shape, weight.stride()))
+
+    patch.setattr(torch_sketch.Sketcher, "like", careless)
 
 
 @fault(both("own_terms"))

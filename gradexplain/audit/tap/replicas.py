@@ -113,12 +113,12 @@ def _stacked(steps: Sequence[Stepped], main: int, place: Mapping[int, int]) -> S
 
 
 def _beside(names: tuple[str, ...], every: Sequence[Sketches]) -> Sketches:
-    sizes = [np.concatenate([a, h[None], g[None]]) for a, h, g in (one.sizes for one in every)]
+    longer = [one.longer for one in every if one.longer is not None]
     return Sketches(
         names,
         np.concatenate([one.added for one in every], axis=1),
         np.concatenate([one.held for one in every]),
         np.concatenate([one.handed for one in every]),
         max(one.unit for one in every),
-        np.concatenate(sizes, axis=1),
+        np.concatenate(longer) if longer else None,
     )

@@ -21,15 +21,12 @@ class Sketches:
     held: Array  # (T, m), what the gradients held when the window opened
     handed: Array  # (T, m)
     unit: float  # of the gradients' arithmetic
-    norms: Array | None = None  # (P + 2, T), of all gradients; without, as long as their sketches
+    longer: Array | None = None  # (T,), times than their sketches, in which rows may cancel
 
     @property
     def sizes(self) -> tuple[Array, Array, Array]:
-        """Return how large what was added, held and handed over is: rows of a tensor may cancel."""
-        found = np.concatenate([self.added, self.held[None], self.handed[None]])
-        sizes = sizes_of(found)
-        sizes = sizes if self.norms is None else np.maximum(sizes, self.norms)
-        return sizes[:-2], sizes[-2], sizes[-1]
+        """Return how large what was added, held and handed over is."""
+        return self._size(self.added), self._size(self.held), self._size(self.handed)
 
     @functools.cached_property
     def change(self) -> Array:
@@ -50,9 +47,9 @@ class Sketches:
     def only(self, rows: npt.NDArray[np.bool_]) -> "Sketches":
         """Return some of the parameters."""
         names = tuple(name for name, kept in zip(self.names, rows, strict=True) if kept)
-        norms = None if self.norms is None else self.norms[:, rows]
+        longer = None if self.longer is None else self.longer[rows]
         held, handed = self.held[rows], self.handed[rows]
-        return Sketches(names, self.added[:, rows], held, handed, self.unit, norms)
+        return Sketches(names, self.added[:, rows], held, handed, self.unit, longer)
 
     def left(self, c: Array, held: float = 0.0) -> Array:
         """Return the share of each parameter's gradient that the factors leave, (T,)."""
@@ -72,17 +69,22 @@ class Sketches:
         return across / max(float(((added**2).sum(-1) * scale).sum()), 1e-300)
 
     def running(self, c: Array) -> Array:
-        """Return how large a parameter's sum is after each pass, (P, T): its rows may cancel."""
-        added, _, handed = self.sizes
-        sizes = np.concatenate([added, handed[None]])
-        short = sizes_of(np.concatenate([self.added, self.handed[None]]))
-        times = (sizes / np.where(short > 0, short, np.inf)).max(0, initial=1.0)
-        return sizes_of(np.cumsum(c[:, None, None] * self.added, axis=0)) * times
+        """Return how large each parameter's sum is after each pass, (P, T)."""
+        return self._size(np.cumsum(c[:, None, None] * self.added, axis=0))
+
+    def _size(self, sketches: Array) -> Array:
+        return sizes_of(sketches) if self.longer is None else sizes_of(sketches) * self.longer
 
 
 def sizes_of(sketches: Array) -> Array:
     """Return the sketches' norms."""
     return np.sqrt((sketches**2).sum(-1))
+
+
+def longer_than(sketches: Array, norms: Array) -> Array:
+    """Return by how much gradients are longer than their sketches: at least 1, as if unmeasured."""
+    norms = np.where(np.isfinite(norms), norms, 0.0)
+    return np.maximum(norms / positive(sizes_of(sketches)), 1.0)
 
 
 def positive(values: Array) -> Array:

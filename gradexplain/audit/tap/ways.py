@@ -8,7 +8,7 @@ import numpy as np
 from gradexplain.audit.tap.fitted import Route, Stray
 from gradexplain.audit.tap.path import route
 from gradexplain.audit.tap.seen import Seen, Stepped
-from gradexplain.audit.tap.sketches import Sketches, sizes_of
+from gradexplain.audit.tap.sketches import Sketches, longer_than, sizes_of
 
 Factors = Mapping[tuple[int, int], float]  # by worker and pass
 
@@ -162,7 +162,7 @@ def _table(steps: Sequence[Stepped], worker: int) -> Sketches:
     own = steps[worker].sketches
     assert own is not None  # noqa: S101 - all workers watch alike
     holders = steps[worker].holders or (worker,)
-    added, held, norms = [], np.zeros_like(own.held), []
+    added, held = [], np.zeros_like(own.held)
     handed, squares = np.zeros_like(own.handed), np.zeros(len(own.names))
     for w, step in enumerate(steps):
         there = step.sketches
@@ -174,20 +174,17 @@ def _table(steps: Sequence[Stepped], worker: int) -> Sketches:
             )
         added.append(there.added)
         held = held + there.held * len(holders) / len(steps)
-        norms.append(there.sizes[0])
         if w in holders:
             handed, squares = handed + there.handed, squares + there.sizes[2] ** 2
-    sizes = np.concatenate([*norms, sizes_of(held)[None], np.sqrt(squares)[None]])
-    return Sketches(own.names, np.concatenate(added), held, handed, own.unit, sizes)
+    longer = longer_than(handed, np.sqrt(squares))
+    return Sketches(own.names, np.concatenate(added), held, handed, own.unit, longer)
 
 
 def _unclipped(table: Sketches, step: Stepped) -> Sketches:
     """Return what was handed over before its clips."""
     clips = np.array(step.clips)
     clips = np.where(clips > 0, clips, 1.0)
-    added, held, handed = table.sizes
-    sizes = np.concatenate([added, held[None], (handed / clips)[None]])
-    return replace(table, handed=table.handed / clips[:, None], norms=sizes)
+    return replace(table, handed=table.handed / clips[:, None])
 
 
 def _clipped_early(steps: Sequence[Stepped], found: Sequence[Route]) -> float:
