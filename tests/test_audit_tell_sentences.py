@@ -241,7 +241,11 @@ DROPPED = {"parts": (1,), "weighting": "expected", "factor": 1.0, "renormalized"
             note("sum", parts=(0, 1), ratio=0.5),
             "Together, parts[0] and parts[1] weigh 0.5 times what they should.",
         ),
-        (note("loss scale", power=-5), "2^-5: a loss scale that was not divided out."),
+        (note("loss scale", power=5), "2^5: a loss scale that was not divided out."),
+        (
+            note("loss scale undone", power=-5),
+            "2^-5: a loss scale that was divided out twice, or never applied.",
+        ),
     ],
 )
 def test_a_note_is_a_sentence(found: Note, text: str) -> None:
