@@ -92,9 +92,9 @@ class Trials:
         return True
 
     def _ordered(self, mutant: Mutant, tests: list[str]) -> list[str]:
-        """Put first what has noticed most mutants of the function, then what is quick."""
-        noticed = self.noticed[mutant.function]
-        return sorted(tests, key=lambda test: (-noticed[test], self.seconds[test], test))
+        """Put first what noticed most mutants of the function, then of its file, then the quick."""
+        own, near = self.noticed[mutant.function], self.noticed[str(mutant.results)]
+        return sorted(tests, key=lambda one: (-own[one], -near[one], self.seconds[one], one))
 
     def _start(self, mutant: Mutant, tests: list[str]) -> None:
         """Run the tests in a child until one fails."""
@@ -127,7 +127,8 @@ class Trials:
         child, code = self.running.pop(number), os.waitstatus_to_exitcode(status)
         with os.fdopen(child.pipe, "rb") as pipe:
             if failed := pipe.read():
-                self.noticed[child.mutant.function][child.tests[int(failed)]] += 1
+                for place in (child.mutant.function, str(child.mutant.results)):
+                    self.noticed[place][child.tests[int(failed)]] += 1
         code = LATE if code == -signal.SIGALRM else code
         if child.mutant != NONE:
             _record(child.mutant, code, monotonic() - child.start)
