@@ -281,7 +281,7 @@ def test_findings_say_what_they_rest_on() -> None:
     exact = found_of(RIGHT)
     assert (exact.claim, exact.notes) == (note("exact", intended="target"), ())
     sums = found_of(np.ones(K) / 135)
-    assert sums.claim == note("sums", n=135.0, full=False)
+    assert sums.claim == note("sums", n=135.0)
     alike = found_of(3 * ALIKE)
     assert alike.claim.facts["weighting"] == "alike"
     assert [alike.claim.facts["factor"], alike.factor] == pytest.approx([3, 3])

@@ -166,6 +166,10 @@ def test_an_extra_column_that_explains_the_rest_is_named() -> None:
         "Apart from the extra columns, A is the mean gradient; it holds 0.01 × extra['theta']."
     )
     assert report.weights == pytest.approx(RIGHT, rel=1e-6)
+    sketched = audit_accumulation(
+        sketch(A), [sketch(part) for part in PARTS], counts=COUNTS, extra={"theta": sketch(theta)}
+    )
+    assert sketched.claim == report.claim
     other = audit_accumulation(
         A, PARTS, counts=COUNTS, extra={"theta": random_parts(1, seed=10)[0]}
     )

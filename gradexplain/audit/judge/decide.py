@@ -138,10 +138,9 @@ def _sums(case: Case) -> Finding | None:
     ):
         return None
     n = float(case.counts.sum())
-    full = case.evidence.full if case.evidence else None
     if not case.weights.fits(np.full_like(case.counts, 1 / n)):
         return None
-    return Finding(Verdict.PARTS_ARE_SUMS, note("sums", n=n, full=full is not None))
+    return Finding(Verdict.PARTS_ARE_SUMS, note("sums", n=n))
 
 
 def _outside(case: Case) -> Finding | None:
@@ -153,13 +152,13 @@ def _outside(case: Case) -> Finding | None:
     evidence = case.evidence
     if evidence is None or not (case.beyond or (case.weights.fits(case.expected) and strays(case))):
         return None
-    explained = None if evidence.sketched else _uneven(case) or extra_term(case)
+    explained = _uneven(case) or extra_term(case)
     if explained is not None:
         return explained
     if evidence.hidden_fit:
         hidden = tuple(np.flatnonzero(evidence.hidden).tolist())
         return Finding(Verdict.AMBIGUOUS, note("hidden", parts=hidden))
-    return _with_a_remainder(case, evidence) if case.beyond else unexplained(case)
+    return _with_a_remainder(case, evidence)
 
 
 def _with_a_remainder(case: Case, evidence: Evidence) -> Finding:
