@@ -1,6 +1,8 @@
 """The call itself: what it takes and refuses, what it leaves alone, and what comes back."""
 
 import ast
+import inspect
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from frameworks import Torch
 
 import gradexplain.audit
 from gradexplain import Report, Verdict, assert_accumulates, audit_accumulation, sketch
+from gradexplain.audit.api import _like, _measured
+from gradexplain.audit.read.reading import Measures
 
 PARTS = random_parts(dtype=np.float32)
 A = weighted(RIGHT, PARTS)
@@ -69,6 +73,39 @@ def test_assert_accumulates_passes_the_report_on_or_raises_with_it() -> None:
         assert_accumulates(weighted([1], PARTS[:1]), PARTS[:1], counts=[1])
     doubled = {name: 2 * value for name, value in A.items()}
     assert assert_accumulates(doubled, PARTS, counts=COUNTS, expect_factor=2).ok is True
+
+
+def test_what_passes_its_arguments_on_has_the_audit_s_signature() -> None:
+    @_like(audit_accumulation)
+    def passing(*_: object, **__: object) -> Report:
+        raise NotImplementedError
+
+    assert inspect.signature(passing) == inspect.signature(audit_accumulation)
+
+
+def test_weights_expected_by_a_full_gradient_are_as_uncertain_as_they_were_read() -> None:
+    """F's weights are a quarter each but for float32's rounding: a mean of means is no other."""
+    mean = weighted([0.25] * 4, PARTS)
+    report = audit_accumulation(mean, PARTS, full=times(mean, 1.0))
+    assert report.verdict is Verdict.EXACT
+    assert report.notes[0].startswith("The counts are equal, so a mean of means ")
+
+
+def measured(size: float) -> str:
+    """Return what is printed where the error, the angle and what lies outside are of one size."""
+    angle = math.degrees(size)
+    return _measured(
+        Measures(size, angle, size, 1 / 300, "float32", "dtype", 641, sketched=False, left_out=())
+    )
+
+
+def test_measures_are_printed_and_those_that_rounding_explains_are_zero() -> None:
+    rounding = "where rounding leaves up to 0.33% in float32 (the arrays' type)"
+    assert measured(1 / 3) == (
+        f"relative error 0.333, angle 19.1°; 33% of A is outside the parts' span, {rounding}"
+    )
+    nothing = f"relative error 0, angle 0°; 0% of A is outside the parts' span, {rounding}"
+    assert measured(1 / 300) == measured(1 / 400) == nothing
 
 
 # What is refused

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it refuses, and its exit status."""
 
+import io
 import json
 import os
 import subprocess
@@ -394,12 +395,35 @@ def test_a_report_is_printed_in_any_encoding(tmp_path: Path) -> None:
     assert b"MEAN OF MEANS" in done.stdout
 
 
+def test_what_an_encoding_lacks_is_printed_as_a_question_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, printed = write(tmp_path / "step.npz", step_of()), io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))
+    assert main(["audit", path]) == 0
+    assert " angle 0?; " in printed.getvalue().decode("ascii")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [
-        ("counts", np.ones((2, 1)), "counts must be one-dimensional"),
-        ("counts", np.array(["a", "b"]), "counts must hold real numbers"),
-        ("learning_rate", np.array(0.1), "must hold before/… beside 'learning_rate'"),
+        ("counts", np.ones((2, 1)), "counts must be one-dimensional, not of shape (2, 1)"),
+        ("counts", np.array(["a", "b"]), "counts must hold real numbers, not <U1"),
+        (
+            "learning_rate",
+            np.array(0.1),
+            "step.npz must hold before/… beside 'learning_rate', not accumulated/…",
+        ),
+        (
+            "after/w",
+            np.ones(50),
+            "step.npz must hold before/… beside 'after', not accumulated/…",
+        ),
+        (
+            "terms/aux/weight",
+            np.ones(2),
+            "step.npz must hold one number under 'terms/aux/weight', not 2",
+        ),
     ],
 )
 def test_what_a_file_cannot_mean_is_named(
@@ -408,17 +432,20 @@ def test_what_a_file_cannot_mean_is_named(
     step = {f"parts/{k}/w": np.ones(50) for k in range(2)} | {"accumulated/w": np.ones(50)}
     np.savez(tmp_path / "step.npz", **({"counts": np.array([1, 3]), **step} | {name: value}))
     assert main(["audit", str(tmp_path / "step.npz")]) == 2
-    assert error in capsys.readouterr().err
+    assert capsys.readouterr().err == f"gradexplain: {error}\n"
 
 
 class Closed:
-    """Standard output whose reader has gone, which shows when it is flushed."""
+    """Standard output that cannot be written, which shows when it is flushed."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
 
     def write(self, text: str) -> int:
         return len(text)
 
     def flush(self) -> None:
-        raise BrokenPipeError
+        raise self.error
 
     def fileno(self) -> int:
         return 123
@@ -429,13 +456,21 @@ def test_output_that_nobody_reads_goes_nowhere(
 ) -> None:
     turned: list[tuple[int, int]] = []
     monkeypatch.setattr("os.dup2", lambda *pair: turned.append(pair))
-    monkeypatch.setattr(sys, "stdout", Closed())
+    monkeypatch.setattr(sys, "stdout", Closed(BrokenPipeError()))
     assert main(["audit", write(tmp_path / "step.npz", step_of())]) == 0
     ((nowhere, output),) = turned
     assert output == 123
     assert os.path.samestat(os.fstat(nowhere), Path(os.devnull).stat())
     assert os.write(nowhere, b"text") == 4
     os.close(nowhere)
+
+
+def test_a_report_that_cannot_be_written_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Closed(OSError("the disk is full")))
+    assert main(["audit", write(tmp_path / "step.npz", step_of())]) == UNUSABLE
+    assert capsys.readouterr().err == "gradexplain: the disk is full\n"
 
 
 def test_what_a_file_lacks_is_said_with_its_name(tmp_path: Path) -> None:

@@ -157,9 +157,12 @@ def test_dropout_is_no_mistake() -> None:
 
 # What is refused
 
+CHANGED = "must leave params as they are, but it changed"
+INSTEAD = "compute the gradient without the optimizer's step, or on a copy"
+
 
 def refused(error: type[Exception], message: str, *given: Any) -> None:
-    with pytest.raises(error, match=re.escape(message)):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
         check_accumulation(*given)
 
 
@@ -200,6 +203,16 @@ def test_what_functions_return_is_checked() -> None:
     assert report.ok
 
 
+@pytest.mark.parametrize(
+    "returned",
+    [PerWorker([None]), Update(None, PARAMS, 0.1), Update(PARAMS, None, 0.1)],
+    ids=["worker", "before", "after"],
+)
+def test_gradients_inside_what_a_function_returns_are_checked(returned: object) -> None:
+    message = "step_gradient must return a gradient, not None"
+    refused(TypeError, message, lambda *_: returned, mean, PARAMS, BATCHES, COUNTS)
+
+
 def test_parameters_that_change_are_named() -> None:
     params = {"w": np.zeros(20)}
 
@@ -210,7 +223,30 @@ def test_parameters_that_change_are_named() -> None:
     def constant(params: Any, _: object) -> Array:
         return params["w"] + 1
 
-    message = "step_gradient must leave params as they are, but it changed params['w']"
+    message = f"step_gradient {CHANGED} params['w']: {INSTEAD}"
     refused(ValueError, message, moving, constant, params, BATCHES, COUNTS)
-    message = "mean_loss_gradient must leave params as they are, but it changed params['w']"
+    message = f"mean_loss_gradient {CHANGED} params['w']: {INSTEAD}"
     refused(ValueError, message, constant, moving, params, BATCHES, COUNTS)
+
+
+def test_parameters_that_are_one_array_have_no_name() -> None:
+    def moving(params: Any, _: object) -> Array:
+        params += 1
+        return np.ones(20)
+
+    message = f"step_gradient {CHANGED} params: {INSTEAD}"
+    refused(ValueError, message, moving, mean, np.zeros(20), BATCHES, COUNTS)
+
+
+def test_parameters_that_are_no_arrays_afterwards_are_named() -> None:
+    def spoiling(params: Any, _: object) -> Array:
+        params["w"] = "gone"
+        return np.ones(20)
+
+    message = "params['w'] must be an array, not str"
+    refused(TypeError, message, spoiling, mean, {"w": np.zeros(20)}, BATCHES, COUNTS)
+
+
+def test_a_parameter_that_stays_nan_has_not_changed() -> None:
+    params = PARAMS | {"unused": np.array([np.nan])}
+    assert check_accumulation(right, mean, params, BATCHES, COUNTS).ok

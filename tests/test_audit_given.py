@@ -25,6 +25,18 @@ class Unspeakable:
         return "Unspeakable()"
 
 
+class Row:
+    """As a torch.Tensor of one row and one column, which float() takes."""
+
+    ndim = 1
+
+    def __float__(self) -> float:
+        return 1.0
+
+    def __repr__(self) -> str:
+        return "tensor([1.])"
+
+
 COUNTS_WANTED = "counts must be a sequence of 4 numbers, one per part"
 GROUPS_WANTED = "groups must be a sequence of 4 labels, one per part"
 EXPECT_WANTED = 'expect must be "target", "part" or 4 weights'
@@ -44,6 +56,7 @@ REFUSED: list[tuple[type[Exception], str, dict[str, Any]]] = [
         f"{COUNTS_WANTED}, but one of them is array([1., 1.])",
         {"counts": np.ones((4, 2))},
     ),
+    (TypeError, f"{COUNTS_WANTED}, but one of them is tensor([1.])", {"counts": [Row()] * 4}),
     (ValueError, f"{COUNTS_WANTED}, not 3", {"counts": [1, 2, 3]}),
     (ValueError, f"{COUNTS_WANTED}, not 0", {"counts": []}),
     (
@@ -114,6 +127,12 @@ REFUSED: list[tuple[type[Exception], str, dict[str, Any]]] = [
         {"expect": [1, float("nan"), 0, 0]},
     ),
     (TypeError, "expect_factor must be a number, not 'two'", {"expect_factor": "two"}),
+    (TypeError, "expect_factor must be a number, not '2'", {"expect_factor": "2"}),
+    (
+        TypeError,
+        f"expect_factor must be a number, not {np.complex128(2)!r}",
+        {"expect_factor": np.complex128(2)},
+    ),
     (TypeError, "expect_factor must be a number, not None", {"expect_factor": None}),
     (ValueError, "expect_factor must be finite and not 0, not 0", {"expect_factor": 0.0}),
     (ValueError, "expect_factor must be finite and not 0, not inf", {"expect_factor": np.inf}),
@@ -122,6 +141,7 @@ REFUSED: list[tuple[type[Exception], str, dict[str, Any]]] = [
         "arithmetic must be one of float64, float32, tfloat32, float16, bfloat16, not 'int8'",
         {"arithmetic": "int8"},
     ),
+    (TypeError, "also must be a dict keyed by name, not list", {"also": [1, 2, 3, 4]}),
     (
         TypeError,
         "also['sequences'] must be a sequence of 4 numbers, one per part, not 8",
@@ -138,6 +158,16 @@ REFUSED: list[tuple[type[Exception], str, dict[str, Any]]] = [
         {"also": {"boxes": [1, 2, 3, -4]}},
     ),
     (TypeError, "terms must be a dict of Term keyed by name, not list", {"terms": [1]}),
+    (
+        TypeError,
+        "terms must have names that are words, not ''",
+        {"terms": {"": Term(OTHERS, [1, 2])}},
+    ),
+    (
+        TypeError,
+        "terms must have names that are words, not 3",
+        {"terms": {3: Term(OTHERS, [1, 2])}},
+    ),
     (
         TypeError,
         "terms['aux'] must be a Term, not tuple",
@@ -227,7 +257,6 @@ ODD: dict[str, tuple[Callable[[], Any], str, type[Exception], dict[str, Any]]] =
     "a rate of 0": (lambda: Update(A, copy_of(A), 0.0), "learning_rate", ValueError, {}),
     "a rate of NaN": (lambda: Update(A, copy_of(A), np.nan), "learning_rate", ValueError, {}),
     "extra in a list": (lambda: A, "extra", TypeError, {"extra": [A]}),
-    "also in a list": (lambda: A, "also", TypeError, {"also": [1, 2, 3, 4]}),
     "groups of lists": (lambda: A, "groups", TypeError, {"groups": [[1], [1], [2], [2]]}),
     "complex counts": (lambda: A, "counts", TypeError, {"counts": np.array([1j, 1, 1, 1])}),
     "an array of one count": (lambda: A, "counts", TypeError, {"counts": np.array(3.0)}),
@@ -274,6 +303,10 @@ def test_counts_are_any_numbers_in_order(given: Callable[[list[float]], Any]) ->
 def test_numbers_may_be_negative_but_counts_not() -> None:
     assert numbers("expect", [1, -2], 2).tolist() == [1, -2]
     assert checked_counts("counts", [0, 2], 2).tolist() == [0, 2]
+
+
+def test_a_count_may_be_as_large_as_a_float_can_count() -> None:
+    assert checked_counts("counts", [1e15, 1], 2).tolist() == [1e15, 1]
 
 
 def test_no_terms_are_no_terms() -> None:

@@ -121,7 +121,7 @@ def audit_file(
     ...     print(audit_file(f"{folder}/step.npz").claim)
     A weighs every part alike, times 2.
     """
-    step, file = open_arrays(path), Path(path).name or str(path)
+    step, file = open_arrays(path), Path(path).name
     strange = next((name for name in step if name.split("/")[0] not in _NAMES), None)
     if strange is not None:
         raise ValueError(

@@ -221,7 +221,7 @@ def _in_order(wanted: str, given: Any) -> list[Any]:  # noqa: ANN401 - whatever 
         TypeError: `given` is not a sequence.
     """
     unordered = isinstance(given, str | bytes | Mapping | set | frozenset)
-    if unordered or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:
+    if unordered or not isinstance(given, Iterable) or getattr(given, "ndim", None) == 0:
         raise TypeError(f"{wanted}, not {given!r}")
     return list(given)
 
