@@ -218,6 +218,8 @@ def test_metadata_is_passed_over(tmp_path: Path) -> None:
 
 def test_only_two_kinds_of_file_are_known(tmp_path: Path) -> None:
     refused("step.pt must end in .npz or .safetensors", tmp_path / "step.pt", b"")
+    with pytest.raises(ValueError, match=r"^\. must end in \.npz or \.safetensors$"):
+        open_arrays("")
 
 
 def npz(path: Path, members: dict[str, bytes], packing: int = zipfile.ZIP_STORED) -> Path:

@@ -73,7 +73,7 @@ def open_arrays(path: str | Path) -> Stored:
     path = Path(path)
     readers = {".npz": _open_npz, ".safetensors": _open_safetensors}
     if path.suffix not in readers:
-        raise ValueError(f"{path.name} must end in .npz or .safetensors")
+        raise ValueError(f"{path.name or path} must end in .npz or .safetensors")
     loaders = readers[path.suffix](path)
     if odd := [name[:99] for name in loaders if not name.isprintable()]:
         raise ValueError(f"{path.name} must give its arrays printable names, not {odd[0]!r}")
