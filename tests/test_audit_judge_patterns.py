@@ -184,7 +184,16 @@ def test_ratios_that_rounding_blurs_are_not_integers() -> None:
     report = audit_accumulation(A, parts, counts=counts)
     assert "They are in the ratio 3 : 3 : 2. What do these numbers count?" in report.notes
     report = audit_accumulation(A, parts, counts=counts, arithmetic="bfloat16")
-    assert not any(note.startswith("They are as") for note in report.notes)
+    assert not any(note.startswith("They are in the ratio") for note in report.notes)
+
+
+@pytest.mark.parametrize(("off", "said"), [(2e-3, ["integers"]), (2e-2, [])])
+def test_ratios_may_be_off_by_what_the_weights_are(off: float, said: list[str]) -> None:
+    values = np.array([0.3, 0.3 * (1 + off), 0.2])
+    read = Weights(values, np.zeros(3), 3e-3, np.eye(3))
+    expected = np.array([0.1, 0.2, 0.7])
+    found = list(patterns(Case(read, Parts(expected, 1e-9 * expected))))
+    assert [note.kind for note in found if note.kind == "integers"] == said
 
 
 # The order of the parts
@@ -315,6 +324,13 @@ def test_clipping_is_recognized_where_it_explains_the_weights(
     assert hint.startswith(note)
     least = min(w / e for w, e in zip(report.weights, weights, strict=True) if w is not None)
     assert f"as little as {least:.4g} times what they should" in hint
+
+
+def test_clipping_beside_equal_parts_is_recognized_though_one_has_no_target() -> None:
+    parts = of_lengths(3.0, 1.0, 2.0, 4.0, 1.5)
+    counts = np.array([30, 10, 0, 15, 20])
+    report = audit_accumulation(each_clipped(parts, np.full(5, 0.2), 0.45), parts, counts=counts)
+    assert any(found.startswith(BY_ITSELF) for found in report.notes)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

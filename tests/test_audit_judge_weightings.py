@@ -245,6 +245,8 @@ def test_weightings_by_group_are_worked_out_by_hand() -> None:
         [0.7 / 3, 0.3, 0.7 / 3, 0.7 / 3]
     )
     assert {verdict for verdict, _ in list(found.values())[2:]} == {Verdict.MEAN_OF_GROUP_MEANS}
+    for _, name, weights in named_weightings(of(RIGHT, 3 * expected, groups=tuple("abaa"))):
+        assert weights == pytest.approx(3 * found[name][1])
     one = named_weightings(of(RIGHT, expected, groups=tuple("aaaa")))
     assert [name for _, name, _ in one] == ["expected", "alike"]  # the rest are these two
 

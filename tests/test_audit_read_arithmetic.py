@@ -189,6 +189,8 @@ def test_a_may_be_finer_than_its_parts() -> None:
 def test_a_tensor_that_proves_nothing_follows_the_others() -> None:
     parts: list[Gradient] = [{"w": part["w"], "mask": np.zeros(20)} for part in random_parts()]
     assert audit_accumulation(weighted(RIGHT, parts), parts, counts=COUNTS).arithmetic == "float64"
+    parts = [{"w": part["w"], "mask": np.zeros(20, np.float32)} for part in random_parts()]
+    assert audit_accumulation(weighted(RIGHT, parts), parts, counts=COUNTS).arithmetic == "float64"
     nothing = [{"w": np.eye(20)[k]} for k in range(2)]
     A = {"w": 0.5 * nothing[0]["w"] + 0.5 * nothing[1]["w"]}
     report = audit_accumulation(A, nothing, counts=[1, 3])

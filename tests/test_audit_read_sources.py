@@ -34,6 +34,11 @@ def test_the_parts_come_first_then_a_then_what_else_was_given() -> None:
     assert found.gradients["full"] is OTHER
 
 
+def test_no_gradient_is_none() -> None:
+    with pytest.raises(TypeError, match=r"^accumulated must be a gradient, not None$"):
+        listed(None)
+
+
 def test_what_is_not_given_has_no_row() -> None:
     found = listed()
     assert (found.full, found.again, found.extra, found.extras) == (None, None, (), ())

@@ -153,6 +153,7 @@ def test_zeros_that_are_not_printed_are_allowed_for() -> None:
     """2.3 may stand for 2.34; where it stands for 2.30, `decimals` says so."""
     undetermined(audit_mean([2.1, 2.5], [30, 70], 2.3), "A mistake would look the same")
     assert audit_mean([2.1, 2.5], [30, 70], 2.3, decimals=2).verdict.value == "mean-of-means"
+    assert audit_mean([20.0, 50.0], [10, 90], 47, decimals=0).ok
 
 
 def test_half_precision_is_allowed_for() -> None:

@@ -957,7 +957,7 @@ def through_another_view(weight: nn.Parameter, factor: float) -> None:
 
 @pytest.mark.parametrize("change", [hidden_from_its_version, through_another_view])
 @pytest.mark.parametrize(("at", "verdict"), [(None, "exact"), (1, "reweighted"), (3, "rescaled")])
-@pytest.mark.parametrize("width", [8, 128])
+@pytest.mark.parametrize("width", [8, 128, 4096])
 def test_a_change_that_no_version_counts_is_seen(
     change: Callable[[nn.Parameter, float], None], at: int | None, verdict: str, width: int
 ) -> None:

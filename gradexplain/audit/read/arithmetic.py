@@ -19,6 +19,7 @@ UNITS = {
     "bfloat16": 2.0**-8,
 }
 _BITS = {"bfloat16": 8, "float16": 11, "float32": 24}  # significant bits, the coarsest type first
+_NO_COARSER = {"float64": 25, "float32": 12}  # bits from which on nothing coarser holds a number
 _FLOAT16 = (-24, 16)  # all bits of a float16 lie between these exponents
 _EVIDENCE = 4  # numbers that must use nearly all bits of a type before it counts as seen
 _GLANCE = 1024  # numbers that settle the question for most tensors
@@ -50,13 +51,14 @@ def arithmetic_of(tensor: Tensor) -> str | None:
     if tensor.dtype not in {"float64", "float32"}:
         return tensor.dtype
     flat = tensor.flat
-    glance = flat[:: len(flat) // _GLANCE + 1]
-    if _needs(_used(glance)[0]) == tensor.dtype:  # the others cannot need more
+    if not len(flat):
+        return None
+    glance, _, _ = _used(flat[:: len(flat) // _GLANCE + 1])
+    if glance[_NO_COARSER[tensor.dtype] :].any():  # the others cannot need more
         return tensor.dtype
     chunks = [_used(flat[start : start + _CHUNK]) for start in range(0, len(flat), _CHUNK)]
-    used = np.sum([histogram for histogram, _, _ in chunks], axis=0) if chunks else np.zeros(54)
-    lowest = min((low for _, low, _ in chunks), default=_FAR)
-    highest = max((high for _, _, high in chunks), default=-_FAR)
+    used = np.sum([histogram for histogram, _, _ in chunks], axis=0)
+    lowest, highest = min(low for _, low, _ in chunks), max(high for _, _, high in chunks)
     for name, bits in _BITS.items():
         fits = not used[bits + 1 :].any()
         if name == "float16":
@@ -65,11 +67,6 @@ def arithmetic_of(tensor: Tensor) -> str | None:
             proven = used[bits - 1 :].sum() >= _EVIDENCE and highest - lowest > bits
             return name if proven else None
     return "float64"
-
-
-def _needs(histogram: npt.NDArray[np.intp]) -> str:
-    """Return the coarsest container of numbers that use so many bits."""
-    return "float64" if histogram[25:].any() else "float32" if histogram[12:].any() else "float16"
 
 
 def _used(values: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.intp], int, int]:
