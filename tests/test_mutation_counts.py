@@ -2,6 +2,7 @@
 
 import ast
 import json
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -216,6 +217,13 @@ def test_a_listed_survivor_must_have_a_reason(tmp_path: Path) -> None:
     for read in (lambda path: listed(path, "docs"), listed_operators):
         with pytest.raises(ValueError, match=wanted):
             read(survivors)
+
+
+def test_every_test_of_the_audit_tries_the_mutants() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    tried = settings["tool"]["mutmut"]["pytest_add_cli_args_test_selection"]
+    files = {f"tests/{path.name}" for path in (ROOT / "tests").glob("test_audit_*.py")}
+    assert files - set(tried) == {"tests/test_audit_power.py"}  # bulk: a thousand loops
 
 
 def test_the_figures_and_the_site_builder_are_spared_the_engine_is_not() -> None:
