@@ -95,3 +95,19 @@ def test_what_leaves_it_open() -> None:
     unwatched = seen()
     step = replace(unwatched.steps[0], sketches=None)
     assert found(replace(unwatched, steps=(step,))) == {"loss": 3}
+
+
+def test_two_losses_may_be_one() -> None:
+    one = seen()
+    two = replace(one, taps=one.taps[:2])
+    rows = rows_of([two.taps], {(0, k): 1.0 for k in range(2)}, {(0, k): 0.0 for k in range(2)})
+    assert joint([two], rows) == {"loss": 2}
+
+
+@pytest.mark.parametrize(("off", "times"), [(1.5, {"loss": 3}), (2.5, {})])
+def test_in_coarse_arithmetic_one_value_is_one_to_its_rounding(
+    off: float, times: dict[str, int]
+) -> None:
+    unit = 2.0**-9
+    one = seen(unit=unit, glance=(1.0, 2.0, 3.0))
+    assert found(last(one, value=1.5 * (1 + off * unit))) == times

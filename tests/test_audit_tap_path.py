@@ -9,6 +9,7 @@ import pytest
 
 from gradexplain.audit.tap.fitted import Route
 from gradexplain.audit.tap.path import route
+from gradexplain.audit.tap.rounding import allowed_by
 from gradexplain.audit.tap.sketches import Sketches
 
 UNIT = 2.0**-24
@@ -346,3 +347,27 @@ def test_clips_seen_between_passes_are_taken_out_of_the_sum_so_far() -> None:
         assert found.uncertainty.tolist() == [0] * 64
     plain = route(sketched(added, added.sum(0)), **known)
     assert plain.factors.tolist() == [1] * 64  # the sums were kept elsewhere
+
+
+def test_among_small_factors_a_small_difference_counts() -> None:
+    """As among 64 workers, whose gradients may have been sent in half precision."""
+    added = passes(4, 3)
+    found = routed(added, handed_by(added, 1, 1, 1.005, 1) / 64, (1 / 64,))
+    assert found.factors * 64 == pytest.approx([1, 1, 1.005, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize("number", [16, 64])
+def test_one_pass_of_many_is_found_whatever_else_was_guessed(number: int) -> None:
+    added, factors = apart(number, seed=0), np.ones(number)
+    factors[number // 2] = 0.85
+    found = routed(added, accumulated(added, factors, 0), (0.5, 1.0), unit=BFLOAT16)
+    assert found.factors[number // 2] == pytest.approx(0.85, abs=0.05)
+
+
+def test_passes_that_repeat_round_alike() -> None:
+    alike, apart = np.repeat(passes(1, 2), 3, axis=0), passes(3, 2)
+    repeated, single = (
+        allowed_by(sketched(added, added.sum(0), unit=BFLOAT16), np.ones(3), 1e-2)
+        for added in (alike, apart)
+    )
+    assert np.all(repeated > single)

@@ -330,3 +330,30 @@ def test_workers_with_other_parameters_or_optimizers_are_an_error() -> None:
         way_of(step, replace(step, sketches=None))
     with pytest.raises(ValueError, match=r"same optimizers, not \[1, 2\] of them$"):
         ways_of([Seen((), (step,) * n, {}) for n in (2, 1)], clipped=False)
+
+
+@pytest.mark.parametrize("clip", [0.5, 0.9997])
+def test_workers_may_clip_before_the_average(clip: float) -> None:
+    first, second = passes(seed=0), passes(seed=1)
+    handed = (first.sum(0) + clip * second.sum(0)) / 2
+    way = way_of(stepped(first, handed), stepped(second, handed, clips=(clip,) * len(NAMES)))
+    assert (way.clipped_early, way.clips, way.disagreeing) == (clip, (), ())
+    assert way.watched
+    assert list(way.factors.values()) == pytest.approx([0.5, 0.5, clip / 2, clip / 2])
+
+
+def test_workers_that_clip_the_average_each_by_a_norm_of_its_own_disagree() -> None:
+    added = passes()
+    workers = [
+        stepped(added, clip * added.sum(0), clips=(clip,) * len(NAMES)) for clip in (0.5, 0.25)
+    ]
+    way = way_of(*workers)
+    assert way.disagreeing
+    assert way.clipped_early == 0
+
+
+def test_a_clip_between_passes_makes_their_factors_sure() -> None:
+    added = passes()
+    handed = 0.3 * added[0] + added[1]
+    way = way_of(stepped(added, handed, between=(0.3, 1.0)))
+    assert (way.factors, way.unsure) == ({(0, 0): 0.3, (0, 1): 1}, {(0, 0): 0, (0, 1): 0})
