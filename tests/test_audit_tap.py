@@ -154,6 +154,27 @@ def test_a_clip_is_divided_out() -> None:
     assert judged([seen], clipped=True).ok is True
 
 
+@pytest.mark.parametrize(
+    ("scale", "shown"),
+    [(1024.0, "2^10"), (1 / 1024, "2^−10"), (1000.0, "1000"), (2.0, "2"), (4.0, "2^2")],
+)
+def test_a_bound_that_may_be_meant_for_scaled_gradients_is_asked_about(
+    scale: float, shown: str
+) -> None:
+    world = World(noise=0.0)
+    left = 0.5 * world.handed
+    world.handed = left / scale
+    (seen,) = world.seen([n / N * scale for n in COUNTS])
+    clip = {"clips": (0.5,) * T, "bounds": (2 * scale,) * T, "lengths": (4 * scale,) * T}
+    report = judged([step_of(seen, left=left, scale=scale, **clip)])
+    clipped = "The gradient was clipped, × 0.5; the averaging is judged without the clip."
+    assert (report.verdict.value, report.notes) == ("ambiguous", (clipped,))
+    assert report.claim == (
+        f"The gradient was clipped while still scaled by {shown}: is the bound, {2 * scale:.4g}, "
+        f"meant for {shown} times the gradient?"
+    )
+
+
 def test_clips_by_groups_are_divided_out() -> None:
     world = World()
     clips = 0.5, 0.5, 0.25, 1.0
@@ -407,6 +428,16 @@ def test_a_factor_is_no_accusation_where_other_terms_pass_no_tap() -> None:
     declared = [replace(tap, weight=1.0) for tap in seen.taps]
     assert judged([replace(beside, taps=tuple(declared))]).verdict.value == "rescaled"
     assert judged([beside], expect=[n / N for n in COUNTS]).verdict.value == "rescaled"
+
+
+def test_that_holds_for_a_single_loss() -> None:
+    world = World()
+    (seen,) = world.seen([0.1, 0, 0])
+    added = world.added[0][:1]
+    sketches = Sketches(NAMES, added, world.held, added[0], UNIT)
+    alone = step_of(replace(seen, taps=seen.taps[:1]), passes=(0,), sketches=sketches)
+    report = judged([replace(alone, untapped={0: "head"})])
+    assert report.claim.startswith("Loss counts 0.1 times a mean, and other terms of the objective")
 
 
 def test_another_term_beside_the_main_one_does_not_change_that() -> None:
@@ -850,6 +881,14 @@ def test_losses_are_judged_as_they_were_before_they_were_scaled(
     assert report.claim.startswith(claim)
     noted = any(each.startswith("The losses were tapped after") for each in report.notes)
     assert noted is (times != [1, 1, 1] and ok is not None and "weighted sum" not in claim)
+
+
+def test_an_empty_micro_batch_was_scaled_by_nothing() -> None:
+    [seen] = of_scaled([1, 1, 1], 5 / 14, 1.0, 9 / 14)
+    empty = replace(seen.taps[1], count=0.0, times=None, scaled=False)
+    report = judged([replace(seen, taps=(seen.taps[0], empty, seen.taps[2]))])
+    assert report.claim == "A is the mean gradient."
+    assert report.notes[-1].startswith("The losses were tapped after")
 
 
 def test_a_sum_that_is_tapped_as_a_mean_is_judged_as_a_sum_and_never_accused() -> None:

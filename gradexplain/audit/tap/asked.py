@@ -35,7 +35,7 @@ def divided_twice(rows: Sequence[Row], case: Case, said: Finding) -> Finding | N
                 there=f"{there} on each of {workers} workers" if workers > 1 else there,
                 asked="divided twice" if above < below else "is a division missing",
             )
-            return Finding(Verdict.AMBIGUOUS, claim, factors[main], said.notes, terms=said.terms)
+            return Finding(Verdict.AMBIGUOUS, claim, factors[main], terms=said.terms)
     return None
 
 

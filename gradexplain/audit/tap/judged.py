@@ -167,7 +167,7 @@ def _scaled(way: Way) -> Finding | None:
     scale, factor = way.clipped_scaled.scale, way.clipped_scaled.factor
     power = math.log2(scale)
     whole = round(power) if abs(power - round(power)) < 1e-4 and abs(power) > 1.5 else None
-    shown = digits(scale) if whole is None else f"2^{whole}"
+    shown = digits(scale) if whole is None else f"2^{digits(whole)}"
     if way.clipped_scaled.bound >= _USUAL * scale:
         claim = note("clipped scaled, bound too", scale=shown, bound=way.clipped_scaled.bound)
         return Finding(Verdict.AMBIGUOUS, claim)
