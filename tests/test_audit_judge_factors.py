@@ -128,7 +128,7 @@ def test_a_factor_of_one_has_no_name() -> None:
 
 @pytest.mark.parametrize("power", [-64, -5, -4, 4, 5, 64])
 def test_powers_of_two_are_loss_scales(power: int) -> None:
-    assert names(2.0**power) == [f"2^{power}"]
+    assert names(2.0**power) == [f"2^{power}".replace("-", "−")]
     kind = "loss scale" if power > 0 else "loss scale undone"
     assert [found.kind for found in notes_on(-(2.0**power))] == [kind, "sign"]
 
@@ -156,7 +156,7 @@ def test_powers_that_are_too_small_or_too_large_are_none(power: int) -> None:
         (135 / 4, "n/K = 33.75: multiplied by the mean count."),
         (270, "The factor is W·n = 270."),
         (65536, "2^16: a loss scale that was not divided out."),
-        (2**-5, "2^-5: a loss scale that was divided out twice, or never applied."),
+        (2**-5, "2^−5: a loss scale that was divided out twice, or never applied."),
         (-1, "The factor is negative: a sign was flipped."),
     ],
 )

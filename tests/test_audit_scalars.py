@@ -228,3 +228,8 @@ def test_a_part_without_targets_is_left_out() -> None:
     report = audit_mean([2.31, float("nan"), 3.05], [900, 0, 300], 2.495)
     assert report.ok
     assert report.notes == ("Micro-batches without targets, left out: 1.",)
+
+
+def test_a_mean_that_is_intended_may_have_a_factor() -> None:
+    found = audit_mean([2.0, 5.0, 3.0], [10, 90, 7], 10.0, expect="part")
+    assert found.claim == "The reported value is the mean that you expect, times 3."

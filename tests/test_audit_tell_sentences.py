@@ -243,8 +243,8 @@ DROPPED = {"parts": (1,), "weighting": "expected", "factor": 1.0, "renormalized"
         ),
         (note("loss scale", power=5), "2^5: a loss scale that was not divided out."),
         (
-            note("loss scale undone", power=-5),
-            "2^-5: a loss scale that was divided out twice, or never applied.",
+            note("loss scale undone", power=5),
+            "2^−5: a loss scale that was divided out twice, or never applied.",
         ),
     ],
 )

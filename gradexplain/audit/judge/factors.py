@@ -8,7 +8,6 @@ import numpy as np
 from gradexplain.audit.judge.case import Case, Note, note
 
 _LOSS_SCALES = range(4, 65)  # as powers of two; smaller ones are no surprise
-_UNDONE = range(-64, -3)
 _MOST = 4  # names to give
 
 
@@ -20,9 +19,11 @@ def factor_names(case: Case, factor: float, uncertainty: float) -> list[Note]:
         for name, value in sorted(_known(case), key=lambda known: (len(known[0]), known[0]))
         if abs(abs(factor) - value) <= near and value != 1
     ][:_MOST]
-    for kind, powers in (("loss scale", _LOSS_SCALES), ("loss scale undone", _UNDONE)):
+    for kind, sign in (("loss scale", 1), ("loss scale undone", -1)):
         found += [
-            note(kind, power=power) for power in powers if abs(abs(factor) - 2.0**power) <= near
+            note(kind, power=power)
+            for power in _LOSS_SCALES
+            if abs(abs(factor) - 2.0 ** (sign * power)) <= near
         ]
     return [*found, note("sign")] if factor < 0 else found
 

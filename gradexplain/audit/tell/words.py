@@ -125,7 +125,7 @@ SENTENCES: dict[str, str] = {
     "only the last": "Only the last part is left: are gradients zeroed before each backward pass?",
     "sign": "The factor is negative: a sign was flipped.",
     "loss scale": "2^{power}: a loss scale that was not divided out.",
-    "loss scale undone": "2^{power}: a loss scale that was divided out twice, or never applied.",
+    "loss scale undone": "2^−{power}: a loss scale that was divided out twice, or never applied.",
     "another order": "These are the expected weights in another order: the counts belong to other "
     "parts.",
     "doubled": "{parts} counted twice.",
