@@ -46,13 +46,14 @@ VERSIONS = {
 #: Functions of the watch that run inside the step, and those that make its hooks.
 CALLED = (
     (Path, "_before_step"),
+    (Path, "_land"),
     (Path, "_after_step"),
     (Path, "clipped"),
     (integration.Step, "tap"),
     (integration.Step, "_begin"),
     (integration.Step, "_end"),
 )
-MAKERS = ((Path, "_arriving"), (Path, "_landing"), (Taps, "_reader"))
+MAKERS = ((Path, "_arriving"), (Taps, "_reader"))
 Function = Callable[..., Any]
 Spread = list[float]
 

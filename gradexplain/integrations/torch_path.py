@@ -109,7 +109,7 @@ class Path:
         """Hook the tensor that backward passes add to."""
         self.names[id(weight)] = name
         hooks.callback(weight.register_hook(self._arriving(name, weight)).remove)
-        landing = weight.register_post_accumulate_grad_hook(self._landing(name))
+        landing = weight.register_post_accumulate_grad_hook(functools.partial(self._land, name))
         hooks.callback(landing.remove)
 
     def clipped(self, weights: Sequence[Tensor], bound: Bound | None) -> None:
@@ -140,8 +140,8 @@ class Path:
     def _arriving(self, name: str, weight: Tensor) -> Callable[[Tensor], None]:
         arrived, closed, passes = self._arrived, self._closed, self._passes
         sketched: Callable[[Tensor], Sketch | None] = functools.partial(self._sketched, name)
-        if self.sketching and self.shards is None:
-            sketched = self._sketch.like(weight)
+        if self.shards is None:
+            sketched = self._sketch.like(weight) if self.sketching else _unsketched
 
         def arrive(gradient: Tensor | None) -> None:
             if gradient is not None and name not in closed:
@@ -149,10 +149,7 @@ class Path:
 
         return arrive
 
-    def _landing(self, name: str) -> Callable[[Tensor], None]:
-        return lambda _: self._land(name)
-
-    def _land(self, name: str) -> None:
+    def _land(self, name: str, _: Tensor | None = None) -> None:
         """What arrived at a parameter was added: it counts, and earlier clips do no longer."""
         if name not in self._arrived or name in self._closed:
             return
@@ -160,8 +157,9 @@ class Path:
         sketches = one.added.setdefault(name, [])
         if sketch is not None:
             sketches.append(sketch)
-        self._clips.pop(name, None)
-        self._cut.discard(name)
+        if self._clips or self._cut:
+            self._clips.pop(name, None)
+            self._cut.discard(name)
 
     def _before_step(self, optimizer: Any, arguments: Any, named: Any) -> Any:  # noqa: ANN401 - torch's
         names = self._concerned(optimizer)
@@ -283,6 +281,10 @@ class Path:
             yield
         finally:
             del optimizer.step
+
+
+def _unsketched(_: Tensor) -> None:
+    """What is made of a gradient that is not followed."""
 
 
 def _held(optimizer: Any) -> set[int]:  # noqa: ANN401 - any optimizer

@@ -168,7 +168,7 @@ def targets_of_different_kinds_are_not_noticed(patch: Patch) -> None:
 def clips_outlive_the_next_pass(patch: Patch) -> None:
     land = torch_path.Path._land
 
-    def keeping(self: Any, name: str) -> None:
+    def keeping(self: Any, name: str, _: Any = None) -> None:
         clips = dict(self._clips)
         land(self, name)
         self._clips = clips
