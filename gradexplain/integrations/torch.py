@@ -35,6 +35,7 @@ from gradexplain.integrations.torch_given import (
     check_reduction,
     check_term,
     counted,
+    embeddings,
     expected,
     listed,
     shards_of,
@@ -80,7 +81,8 @@ def watch(
         expect: which mean is intended: "target" (every target alike), "part" (every tapped loss
             alike), or a weight for each tapped loss, in order. These are of the term "loss", or of
             the only one.
-        path: whether to follow the gradients to the optimizer, large ones by every fourth row.
+        path: whether to follow the gradients to the optimizer, large ones by every fourth row, but
+            for embeddings.
             Without it, watching takes half a percent of a step's time instead of two, and what
             happens after a backward pass stays unseen.
         clipped: whether a common factor is a clip of your own. Calls of `clip_grad_norm_` and
@@ -101,7 +103,14 @@ def watch(
     check_concerned(listed(optimizer), parameters)
     peers = peers_of(replicas)
     shards = shards_of(model, parameters, peers)
-    way = Path(parameters, listed(optimizer), passes, sketching=path, shards=shards)
+    way = Path(
+        parameters,
+        listed(optimizer),
+        passes,
+        sketching=path,
+        shards=shards,
+        sparse=embeddings(model, parameters),
+    )
     step = Step(model, passes, way, peers, expect=expected(expect), clipped=clipped)
     step.divides = accelerated(optimizer)
     with step.watched(), way.watched(), clips_seen(way.clipped), scales_seen(way.unscaled):

@@ -148,6 +148,17 @@ def trained(model: Models) -> dict[str, Tensor]:
     return found
 
 
+def embeddings(model: Models, parameters: Mapping[str, Tensor]) -> set[str]:
+    """Name the parameters of which a batch may use a few rows."""
+    weights = {
+        id(module.weight)
+        for one in listed(model)
+        for module in one.modules()
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag)
+    }
+    return {name for name, weight in parameters.items() if id(weight) in weights}
+
+
 def shards_of(model: Models, parameters: Mapping[str, Tensor], peers: Sequence[int]) -> Any:  # noqa: ANN401 - Shards
     """Return where sharded parameters are whole; None if there are none.
 

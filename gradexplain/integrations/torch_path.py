@@ -9,7 +9,7 @@ of a reduction into buckets that share its memory, leave the version as it was.
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +62,9 @@ class Path:
         *,
         sketching: bool,
         shards: "Shards | None" = None,
+        sparse: Container[str] = (),
     ) -> None:
-        """Sketch the gradients that are there already."""
+        """Sketch the gradients that are there already; those that may be `sparse` as a whole."""
         self.parameters = dict(parameters)
         self.names = {id(weight): name for name, weight in self.parameters.items()}
         self.shards = shards
@@ -71,7 +72,7 @@ class Path:
         self.handed: list[Handed] = []
         self.forget: Callable[[int], None] = lambda _: None  # called before a closure runs again
         self.sketching = not self.obstacle
-        self._optimizers, self._passes = list(optimizers), passes
+        self._optimizers, self._passes, self._sparse = list(optimizers), passes, sparse
         self._sketch = Sketcher()
         self._arrived: dict[str, tuple[Pass, Sketch | None]] = {}
         self._clips: dict[str, Clip] = {}
@@ -141,7 +142,8 @@ class Path:
         arrived, closed, passes = self._arrived, self._closed, self._passes
         sketched: Callable[[Tensor], Sketch | None] = functools.partial(self._sketched, name)
         if self.shards is None:
-            sketched = self._sketch.like(weight) if self.sketching else _unsketched
+            whole = name in self._sparse
+            sketched = self._sketch.like(weight, whole=whole) if self.sketching else _unsketched
 
         def arrive(gradient: Tensor | None) -> None:
             if gradient is not None and name not in closed:
@@ -262,7 +264,7 @@ class Path:
         if not self.sketching or gradient is None:
             return None
         part = gradient if self.shards is None else self.shards.part(name, gradient)
-        return self._sketch(part, measured=measured)
+        return self._sketch(part, measured=measured, whole=name in self._sparse)
 
     @contextlib.contextmanager
     def _step_watched(self, optimizer: Any) -> Iterator[None]:  # noqa: ANN401 - any optimizer

@@ -7,12 +7,14 @@ optimizer is handed, which goes with the sketch of that.
 
 The cost is kept low in three ways. Of a large gradient every fourth row is read, once, by a
 matrix-vector product that adds them up along their shorter side: what happens to gradients on their
-way, happens to more than three rows. What is left is as short as a small gradient, and waits as a
+way, happens to more than three rows. Embeddings, whose gradients may have no more, are read as a
+whole. What is left is as short as a small gradient, and waits as a
 copy of that does: the sketches of all that have one shape are then made at once. And what is known
 of a gradient before it arrives is not asked again: inside a backward pass calls take the time, as
 nothing of theirs is in the processor's cache.
 """
 
+import functools
 from collections.abc import Callable
 from math import prod
 
@@ -22,7 +24,7 @@ from torch.nn.functional import pad
 
 LENGTH = 131  # a prime: a layer's width would line up its columns
 _SHORT = 4096  # numbers, at most, that wait for each gradient
-_LARGE = 2**16  # numbers of a gradient from which on every row is too much
+_LARGE = 2**16  # numbers of a gradient, above which every row is too much
 _EVERY = 4  # rows, of which one is read then
 _MANY = 256  # sketches that wait after a backward pass
 _HALVES = {torch.float16, torch.bfloat16}
@@ -59,13 +61,20 @@ class Sketcher:
         self._factors: dict[tuple[int, torch.device, torch.dtype], Tensor] = {}
         self._waiting: list[tuple[Sketch, Tensor]] = []  # and what each is made of
 
-    def __call__(self, gradient: Tensor, *, measured: bool = False) -> Sketch:
-        """Return the sketch of a gradient, which may be overwritten from here on."""
+    def __call__(self, gradient: Tensor, *, measured: bool = False, whole: bool = False) -> Sketch:
+        """Return the sketch of a gradient, which may be overwritten from here on.
+
+        Args:
+            gradient: of any layout.
+            measured: whether its norm is taken, too.
+            whole: whether all of its rows are read, however many they are.
+        """
         sketch = Sketch(self, gradient.dtype)
-        if gradient.numel() <= _SHORT and gradient.layout == torch.strided:
+        gradient = gradient.to_dense() if gradient.layout != torch.strided else gradient
+        if gradient.numel() <= _SHORT:
             read = short = gradient.detach().clone()
         else:
-            read = _read(gradient)
+            read = _read(gradient, whole=whole)
             read = read.contiguous() if measured else read  # it is read twice
             short = self._shortened(read)
         if measured:
@@ -74,30 +83,38 @@ class Sketcher:
         self._waiting.append((sketch, short))
         return sketch
 
-    def like(self, weight: Tensor) -> Callable[[Tensor], Sketch]:
+    def like(self, weight: Tensor, *, whole: bool = False) -> Callable[[Tensor], Sketch]:
         """Return what sketches the gradients that arrive at a parameter."""
-        if weight.layout != torch.strided or weight.is_complex() or not weight.is_contiguous():
-            return self
-        kind, short = weight.dtype, self._shortening(weight)
+        usual = weight.layout == torch.strided and weight.is_contiguous()
+        short = self._shortening(weight, whole=whole) if usual else None
         if short is None:
-            return self
+            return functools.partial(self, whole=whole)
+        kind, shape, device = weight.dtype, weight.shape, weight.device
 
         def sketched(gradient: Tensor) -> Sketch:
-            usual = gradient.dtype is kind and gradient.layout is torch.strided
-            if not usual or not gradient.is_contiguous() or gradient.requires_grad:
-                return self(gradient)
+            if not (
+                gradient.shape == shape
+                and gradient.dtype is kind
+                and gradient.device == device
+                and gradient.layout is torch.strided
+                and gradient.is_contiguous()
+                and not gradient.requires_grad
+            ):
+                return self(gradient, whole=whole)
             sketch = Sketch(self, kind)
             self._waiting.append((sketch, short(gradient)))
             return sketch
 
         return sketched
 
-    def _shortening(self, weight: Tensor) -> Callable[[Tensor], Tensor] | None:
+    def _shortening(self, weight: Tensor, *, whole: bool) -> Callable[[Tensor], Tensor] | None:
         """Return what shortens a usual gradient of a parameter, if one call of torch's does."""
         if weight.numel() <= _SHORT:
             return torch.clone
-        read = _read(weight)
-        if weight.dtype in _HALVES or not 1 < min(read.shape) <= max(read.shape) <= _SHORT:
+        if weight.dtype in _HALVES or weight.is_complex():
+            return None
+        read = _read(weight, whole=whole)
+        if not _is_added_up(read) or max(read.shape) > _SHORT:
             return None
         turned = _turned(read)
         size, stride = turned.size(), turned.stride()
@@ -127,12 +144,8 @@ class Sketcher:
 
     def _shortened(self, matrix: Tensor) -> Tensor:
         """Return a large gradient added up to at most `_SHORT` numbers."""
-        rows, columns = matrix.shape
-        if rows > 1 and max(rows, columns) > LENGTH:
-            # Transposed in memory, as it may be, it would have to be copied to lay it out in rows.
-            short = self._product(_turned(matrix))
-        else:
-            short = matrix.reshape(-1)
+        # Transposed in memory, as it may be, it would have to be copied to lay it out in rows.
+        short = self._product(_turned(matrix)) if _is_added_up(matrix) else matrix.reshape(-1)
         if len(short) <= _SHORT:
             return short
         rows, rest = divmod(len(short), LENGTH)
@@ -178,11 +191,17 @@ def _factors(rows: int) -> Tensor:
     return torch.where(drawn < 1 / 2, -0.5 - 2 * drawn, 2 * drawn - 0.5) + drift
 
 
-def _read(gradient: Tensor) -> Tensor:
+def _read(gradient: Tensor, *, whole: bool) -> Tensor:
     """Return what is read of a large gradient, as a matrix."""
     dense = _dense(gradient)
     matrix = dense if dense.ndim == 2 else _matrix(dense)
-    return matrix[::_EVERY] if matrix.numel() > _LARGE and len(matrix) > LENGTH else matrix
+    few = whole or matrix.numel() <= _LARGE or len(matrix) <= LENGTH
+    return matrix if few else matrix[::_EVERY]
+
+
+def _is_added_up(matrix: Tensor) -> bool:
+    """Tell whether a matrix is added up along its shorter side, or laid out as it is."""
+    return len(matrix) > 1 and max(matrix.shape) > LENGTH
 
 
 def _turned(matrix: Tensor) -> Tensor:
@@ -192,8 +211,7 @@ def _turned(matrix: Tensor) -> Tensor:
 
 def _dense(gradient: Tensor) -> Tensor:
     dense = gradient.detach()
-    dense = dense.to_dense() if dense.layout != torch.strided else dense
-    return torch.view_as_real(dense) if dense.is_complex() else dense
+    return torch.view_as_real(dense.resolve_conj()) if dense.is_complex() else dense
 
 
 def _wide(dense: Tensor) -> torch.dtype:

@@ -253,7 +253,7 @@ def the_end_of_a_gradient_is_not_sketched(patch: Patch) -> None:
         return call(self, flat[: len(flat) // torch_sketch.LENGTH * torch_sketch.LENGTH], **named)
 
     patch.setattr(torch_sketch.Sketcher, "__call__", cut)
-    patch.setattr(torch_sketch.Sketcher, "like", lambda self, _: self)
+    patch.setattr(torch_sketch.Sketcher, "like", lambda self, *_, **__: self)
 
 
 def sampled_gradients() -> None:
@@ -263,19 +263,19 @@ def sampled_gradients() -> None:
 @fault(sampled_gradients)
 def the_first_rows_of_a_large_gradient_are_read(patch: Patch) -> None:
     read = torch_sketch._read
-    patch.setattr(torch_sketch, "_read", lambda gradient: read(gradient)[:100])
+    patch.setattr(torch_sketch, "_read", lambda one, *, whole: read(one, whole=whole)[:100])
 
 
 def strange_layouts() -> None:
-    test_watch.test_gradients_that_arrive_are_sketched_alike((300, 300), torch.float32)
+    test_watch.test_gradients_that_arrive_are_sketched_alike((300, 300), torch.float32, whole=False)
 
 
 @fault(strange_layouts)
 def a_gradient_is_taken_to_lie_as_its_parameter_does(patch: Patch) -> None:
     like = torch_sketch.Sketcher.like
 
-    def careless(self: Any, weight: torch.Tensor) -> Any:
-        sketched = like(self, weight)
+    def careless(self: Any, weight: torch.Tensor, *, whole: bool = False) -> Any:
+        sketched = like(self, weight, whole=whole)
         return lambda gradient: sketched(gradient.as_strided(weight.shape, weight.stride()))
 
     patch.setattr(torch_sketch.Sketcher, "like", careless)

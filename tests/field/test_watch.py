@@ -894,20 +894,27 @@ def test_a_large_gradient_is_sketched_as_it_was(shape: Any, kind: torch.dtype) -
 
 
 @pytest.mark.parametrize(
-    "shape", [(16,), (300, 300), (90, 800), (5000, 30), (16, 4, 3, 3), (9000,)]
+    "shape",
+    [(16,), (300, 300), (90, 800), (5000, 30), (16, 4, 3, 3), (9000,), (128, 128), (129, 510)],
 )
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.complex64])
-def test_gradients_that_arrive_are_sketched_alike(shape: Any, kind: torch.dtype) -> None:
+@pytest.mark.parametrize("whole", [False, True])
+def test_gradients_that_arrive_are_sketched_alike(
+    shape: Any,
+    kind: torch.dtype,
+    whole: bool,  # noqa: FBT001
+) -> None:
     """By what is prepared for a parameter, in its layout or another, in its type or another."""
     sketcher = Sketcher()
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(kind)
-    arriving = sketcher.like(weight)
+    arriving = sketcher.like(weight, whole=whole)
     turned = weight.transpose(0, -1).contiguous().transpose(0, -1)
     of_graph = weight.clone().requires_grad_()
     for gradient in (weight, turned, of_graph):
         found = arriving(gradient)
         assert found.kind is kind
-        assert torch.allclose(found.numbers, sketcher(weight).numbers, rtol=1e-4, atol=1e-3)
+        expected = sketcher(weight, whole=whole, measured=True)
+        assert torch.allclose(found.numbers, expected.numbers, rtol=1e-4, atol=1e-3)
         assert not found.numbers.requires_grad
     if kind is torch.float32:
         assert torch.allclose(arriving(weight.double()).numbers.float(), found.numbers, atol=1e-3)
@@ -924,6 +931,72 @@ def test_what_happens_to_four_rows_of_a_large_gradient_is_seen(shape: Any) -> No
         rows[first : first + 4] *= 2
         assert not torch.allclose(sketcher(gradient).numbers, before)
         rows[first : first + 4] /= 2
+
+
+def squared(inputs: int, outputs: int, lose: bool) -> str:  # noqa: FBT001
+    """Watch a step of a linear layer, of which three passes of four may be lost."""
+    torch.manual_seed(0)
+    model = nn.Linear(inputs, outputs)
+    optimizer = torch.optim.SGD(model.parameters())
+    with watch(model, optimizer) as step:
+        for _ in range(4):
+            if lose:
+                optimizer.zero_grad()
+            loss = model(torch.randn(5, inputs)).square().mean()
+            (step.tap(loss, targets=5) / 4).backward()
+        optimizer.step()
+    return step.report().verdict.value
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"), [(60, 60), (128, 128), (64, 128), (129, 510), (300, 300), (20, 5000)]
+)
+def test_layers_of_every_size_are_followed(inputs: int, outputs: int) -> None:
+    assert squared(inputs, outputs, lose=False) == "exact"
+    assert squared(inputs, outputs, lose=True) == "dropped"
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("rows", [300, 2000])
+def test_the_few_rows_of_an_embedding_are_followed(rows: int, sparse: bool) -> None:  # noqa: FBT001
+    """A gradient may become dense on its way."""
+    for lose, verdict in ((False, "exact"), (True, "dropped")):
+        torch.manual_seed(0)
+        model = nn.Embedding(rows, 64 if rows > 300 else 8, sparse=sparse)
+        optimizer = torch.optim.SGD(model.parameters())
+        with watch(model, optimizer) as step:
+            for first in range(4):
+                if lose:
+                    optimizer.zero_grad()
+                words = torch.tensor([1, 2, 3, 5, 7]) + 8 * first
+                loss = model(words).square().sum(1).mean()
+                (step.tap(loss, targets=5) / 4).backward()
+            model.weight.grad = model.weight.grad.to_dense()
+            optimizer.step()
+        assert step.report().verdict.value == verdict
+
+
+@pytest.mark.parametrize("shape", [(200, 300), (300, 200), (400, 300), (0,), (300, 300)])
+def test_a_parameter_may_get_another_shape_inside_the_window(shape: tuple[int, ...]) -> None:
+    """As where it is gathered for each pass."""
+    torch.manual_seed(0)
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.randn(shape))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    with watch(model, optimizer) as step:
+        model.weight.data = torch.randn(200, 300)
+        for _ in range(2):
+            loss = (model.weight * torch.randn(200, 300)).mean()
+            (step.tap(loss, targets=5) / 2).backward()
+        optimizer.step()
+    assert step.report().verdict.value == "exact"
+
+
+def test_a_conjugated_gradient_is_sketched() -> None:
+    weight = torch.randn(200, 300, dtype=torch.complex64)
+    assert torch.allclose(
+        Sketcher()(weight.conj()).numbers, Sketcher()(weight.conj().clone()).numbers
+    )
 
 
 def test_an_empty_gradient_has_an_empty_sketch() -> None:
