@@ -81,7 +81,7 @@ def watch(
         expect: which mean is intended: "target" (every target alike), "part" (every tapped loss
             alike), or a weight for each tapped loss, in order. These are of the term "loss", or of
             the only one.
-        path: whether to follow the gradients to the optimizer, large ones by every fourth row, but
+        path: whether to follow the gradients to the optimizer, large ones by every eighth row, but
             for embeddings.
             Without it, watching takes half a percent of a step's time instead of two, and what
             happens after a backward pass stays unseen.

@@ -5,9 +5,9 @@ added up. Sketches are linear, so they show what was added up and by which facto
 no more room for a larger tensor. Rows can cancel. How far they do shows in the norm of what an
 optimizer is handed, which goes with the sketch of that.
 
-The cost is kept low in three ways. Of a large gradient every fourth row is read, once, by a
+The cost is kept low in three ways. Of a large gradient every eighth row is read, once, by a
 matrix-vector product that adds them up along their shorter side: what happens to gradients on their
-way, happens to more than three rows. Embeddings, whose gradients may have no more, are read as a
+way, happens to more than seven rows. Embeddings, whose gradients may have no more, are read as a
 whole. What is left is as short as a small gradient, and waits as a
 copy of that does: the sketches of all that have one shape are then made at once. And what is known
 of a gradient before it arrives is not asked again: inside a backward pass calls take the time, as
@@ -25,7 +25,7 @@ from torch.nn.functional import pad
 LENGTH = 131  # a prime: a layer's width would line up its columns
 _SHORT = 4096  # numbers, at most, that wait for each gradient
 _LARGE = 2**16  # numbers of a gradient, above which every row is too much
-_EVERY = 4  # rows, of which one is read then
+_EVERY = 8  # rows, of which one is read then
 _MANY = 256  # sketches that wait after a backward pass
 _HALVES = {torch.float16, torch.bfloat16}
 _CHUNK = 4096  # columns at a time where the numbers are widened first
@@ -89,13 +89,13 @@ class Sketcher:
         short = self._shortening(weight, whole=whole) if usual else None
         if short is None:
             return functools.partial(self, whole=whole)
-        kind, shape, device = weight.dtype, weight.shape, weight.device
+        kind, shape, device = weight.dtype, weight.shape, weight.get_device()
 
         def sketched(gradient: Tensor) -> Sketch:
             if not (
                 gradient.shape == shape
                 and gradient.dtype is kind
-                and gradient.device == device
+                and gradient.get_device() == device
                 and gradient.layout is torch.strided
                 and gradient.is_contiguous()
                 and not gradient.requires_grad

@@ -257,7 +257,7 @@ def the_end_of_a_gradient_is_not_sketched(patch: Patch) -> None:
 
 
 def sampled_gradients() -> None:
-    test_watch.test_what_happens_to_four_rows_of_a_large_gradient_is_seen((1500, 50))
+    test_watch.test_what_happens_to_eight_rows_of_a_large_gradient_is_seen((1500, 50))
 
 
 @fault(sampled_gradients)
