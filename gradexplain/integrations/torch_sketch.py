@@ -8,10 +8,10 @@ optimizer is handed, which goes with the sketch of that.
 The cost is kept low in three ways. Of a large gradient every eighth row is read, once, by a
 matrix-vector product that adds them up along their shorter side: what happens to gradients on their
 way, happens to more than seven rows. Embeddings, whose gradients may have no more, are read as a
-whole. What is left is as short as a small gradient, and waits as a
-copy of that does: the sketches of all that have one shape are then made at once. And what is known
-of a gradient before it arrives is not asked again: inside a backward pass calls take the time, as
-nothing of theirs is in the processor's cache.
+whole. What is left is as short as a small gradient, and waits as a copy of that does: the sketches
+of all that have one shape are then made at once. And what is known of a gradient before it arrives
+is not asked again: inside a backward pass calls take the time, as nothing of theirs is in the
+processor's cache.
 """
 
 import functools
