@@ -13,8 +13,11 @@ from gradexplain.audit.read.walk import check_finite, walk
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
-_BLOCK = 1 << 14  # numbers of each gradient that are held in float64 at a time
+# Numbers of each gradient that are held in float64 at a time. Rows that lay a power of two apart
+# would push each other out of the cache.
+_BLOCK = 16_008
 _LEAST = 256  # but no fewer than these
+_TILE = 4  # rows that matrix libraries multiply at a time
 _FEW = 12  # rows for which a matrix-vector product each is faster than one symmetric product
 _ROOM = 180_000  # numbers of all of them together
 SPARE = 10  # equations that must be left over once the parts' weights are chosen
@@ -108,31 +111,54 @@ def _stream(
     """Return one parameter's inner products, its largest |A|, and its places that are not zero."""
     K, rows, without = sources.parts, len(sources.gradients), np.flatnonzero(empty)
     product, peak, spread, bad = np.zeros((rows, rows)), 0.0, 0, np.zeros(rows, bool)
+    accumulated, differences = sources.accumulated, _differences(sources, base)
+    measured = slice(K, K + len(differences))
     for filled in blocks:
         for k in without:
             bad[k] |= not np.isfinite(filled[k]).all()
             filled[k] = np.where(np.isfinite(filled[k]), filled[k], 0)
         if spread < K + SPARE:
             spread += int(np.count_nonzero(filled[:K].any(axis=0)))
-        accumulated = filled[sources.accumulated]
-        accumulated /= sources.scale
-        peak = max(peak, float(accumulated.max()), -float(accumulated.min()))
-        mean = base @ filled[:K]
-        accumulated -= mean
-        if sources.full is not None:
-            filled[sources.full] -= mean
-        if sources.again is not None:
-            filled[sources.again] -= filled[0]
-        if rows > _FEW:
-            product += filled @ filled.T
-            continue
-        for row in range(rows):
-            product[row, row:] += filled[row:] @ filled[row]
+        A = filled[accumulated]
+        peak = max(peak, float(A.max()), -float(A.min()))
+        filled[measured] = differences @ filled
+        _add_products(product, filled)
     rounding = 0.0
     if after is not None and after.present:
         rounding = UNITS[after.dtype] * float(np.linalg.norm(after.flat))
     upper = np.triu(product)
-    return _Parameter(upper + np.triu(upper, 1).T, spread, peak, rounding, bad)
+    return _Parameter(upper + np.triu(upper, 1).T, spread, peak / abs(sources.scale), rounding, bad)
+
+
+def _differences(sources: Sources, base: Vector) -> Matrix:
+    """Return what takes all rows to A − B for each worker, F − B, and part 0 again minus itself."""
+    K, identity = sources.parts, np.eye(len(sources.gradients))
+    B = np.zeros(len(identity))
+    B[:K] = base
+    found = [*(identity[sources.accumulated] / sources.scale - B)]
+    if sources.full is not None:
+        found.append(identity[sources.full] - B)
+    if sources.again is not None:
+        found.append(identity[sources.again] - identity[0])
+    return np.array(found)
+
+
+def _add_products(product: Matrix, filled: Matrix) -> None:
+    """Add the inner products of the rows of `filled`, (R, P), above the diagonal and on it.
+
+    Matrix libraries work in tiles of four rows, so the usual 4, 8 or 16 parts with A are one too
+    many. Each row but the last with each but the first is then all but two of the products.
+    """
+    rows = len(filled)
+    if rows % _TILE == 1:
+        product[:-1, 1:] += filled[:-1] @ filled[1:].T
+        for row in (0, -1):
+            product[row, row] += filled[row] @ filled[row]
+    elif rows > _FEW:
+        product += filled @ filled.T
+    else:
+        for row in range(rows):
+            product[row, row:] += filled[row:] @ filled[row]
 
 
 def _blocks(
