@@ -145,7 +145,7 @@ TESTS_now := tests/field
 TESTS_2024 := $(addprefix tests/field/test_,accelerate.py distributed.py functions.py lightning.py trainer.py)
 
 field-check: $(SETS:%=$(VENV)-field-%/ready) ## audit them again, fail where a verdict changed; test the integrations; SETS=now for one, SAMPLE=25 alters less of each page and audits fewer
-	$(PYTHON) tests/field/run.py --check $(SETS) $(if $(SAMPLE),--sample 2 \
+	$(PYTHON) tests/field/run.py --check $(SETS) $(if $(SAMPLE),--sample 6 \
 	  --seed $(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)))
 	$(foreach set,$(SETS),PYTHONPATH=.:tests HF_HUB_OFFLINE=1 JAX_PLATFORMS=cpu OMP_NUM_THREADS=1 \
 	  SAMPLE=$(SAMPLE) SEED=$(or $(SEED),$(shell git rev-parse HEAD 2>/dev/null || echo 0)) \

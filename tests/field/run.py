@@ -4,7 +4,7 @@
     python tests/field/run.py --only trl_losses  # runs these, and keeps the other rows
     python tests/field/run.py --check   # runs all again; fails where a verdict or a weight moved
     python tests/field/run.py --check now  # those of one environment
-    python tests/field/run.py --check --sample 2 --seed $(git rev-parse HEAD)  # two slow ones
+    python tests/field/run.py --check --sample 6 --seed $(git rev-parse HEAD)  # six files of them
 
 Standard library only: it starts each environment's own Python.
 """
@@ -79,8 +79,8 @@ SITUATIONS = {
 }
 
 
-# The same for what takes long: of these a check may run a sample.
-SLOW = {
+# What is audited by the number of its workers.
+ON_WORKERS = {
     "now": {
         "transformers_models": both(
             "llama",
@@ -144,6 +144,7 @@ RELEASES: dict[str, dict[str, tuple[str, ...]]] = {
     "now+trl-1.9.1": {"trl_losses": ("grpo_dapo_longer",)},
     "now+lightning-2.5.0": {"lightning_accumulate": ("last_step_of_epoch",)},
 }
+KNOWN: Unit = ("2024", "transformers_trainer", SITUATIONS["2024"]["transformers_trainer"])
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -171,7 +172,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def check(sets: Sequence[str], sample: int | None, seed: str) -> int:
-    """Run situations again, all or a sample of the slow ones, and name those that are left out."""
+    """Run situations again, all or a sample, and name those that are left out."""
     asked, left = sampled(sets, sample, seed)
     rows = list(run_all(asked))
     faults = [*(known_wrong(rows) if "2024" in sets else ()), *controls(rows)]
@@ -193,7 +194,7 @@ def told(faults: Sequence[str], number: int) -> int:
 def units(tables: Iterable[dict[str, dict[str, tuple[str, ...]]]] = ()) -> list[Unit]:
     """Return what is run at once: of a file, what needs as many workers."""
     found = []
-    for table in tables or (SITUATIONS, SLOW, RELEASES):
+    for table in tables or (SITUATIONS, ON_WORKERS, RELEASES):
         for environment, files in table.items():
             for module, names in files.items():
                 two = tuple(name for name in names if name.endswith("@2"))
@@ -204,16 +205,13 @@ def units(tables: Iterable[dict[str, dict[str, tuple[str, ...]]]] = ()) -> list[
 
 def sampled(sets: Sequence[str], sample: int | None, seed: str) -> tuple[list[Unit], list[Unit]]:
     """Return what is run in a check of these environments, and what is left out."""
-    always = [unit for unit in units([SITUATIONS]) if unit[0] in sets]
-    slow = [unit for unit in units([SLOW]) if unit[0] in sets]
-    number = len(slow) if sample is None else min(sample, len(slow))
-    drawn = random.Random(seed).sample(slow, number)  # noqa: S311 - a sample, no secret
-    others = [unit for unit in units([RELEASES]) if unit[0].partition("+")[0] in sets]
-    drawn += [unit for unit in others if sample is None and laid(unit[0])]
-    every = [*always, *slow, *others]
-    return [u for u in every if u in always or u in drawn], [
-        u for u in every if u not in always and u not in drawn
-    ]
+    every = [unit for unit in units() if unit[0].partition("+")[0] in sets]
+    here = [unit for unit in every if unit != KNOWN and laid(unit[0])]
+    if sample is not None:  # releases that are laid over an environment are for a whole run
+        here = [unit for unit in here if unit not in units([RELEASES])]
+        here = random.Random(seed).sample(here, min(sample, len(here)))  # noqa: S311 - no secret
+    asked = [unit for unit in every if unit in here or unit == KNOWN]
+    return asked, [unit for unit in every if unit not in asked]
 
 
 def recorded() -> list[Row]:
@@ -247,7 +245,7 @@ def run(environment: str, module: str, names: Sequence[str]) -> list[Row]:
                 f"field report: {module} failed in {environment}\n{found.stderr[-4000:]}"
             )
         made = json.loads(out.read_text(encoding="utf-8"))
-    number = {"workers": 1 + two} if module in SLOW.get(environment, {}) else {}
+    number = {"workers": 1 + two} if module in ON_WORKERS.get(environment, {}) else {}
     return [
         {"environment": environment, **_short(row), "case": f"{row['case']}{'@2' * two}", **number}
         for row in made
