@@ -10,6 +10,10 @@ from gradexplain import Report, audit_mean
 
 VALUES, COUNTS = [2.31, 4.12, 3.05], [900, 20, 300]
 MEAN, MEANS = float(np.average(VALUES, weights=COUNTS)), float(np.mean(VALUES))
+AMONG = (
+    "The reported value lies among the losses, but is none of the means that loops are known "
+    "to report."
+)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +74,9 @@ MEAN, MEANS = float(np.average(VALUES, weights=COUNTS)), float(np.mean(VALUES))
                 "exponentials; a perplexity is the exponential of a mean loss."
             ),
         ),
-        (
-            2.9,
-            (
-                "reweighted: The reported value lies among the losses, but is none of the means "
-                "that loops are known to report."
-            ),
-        ),
+        (2.9, f"reweighted: {AMONG}"),
+        (2.31, f"reweighted: {AMONG}"),
+        (4.12, f"reweighted: {AMONG}"),
         (
             5.5,
             "unexplained: The reported value lies outside the losses, so it is not a mean of them.",
@@ -103,13 +103,118 @@ def test_the_report_shows_weights_and_how_far_it_is_off() -> None:
     assert f"right {np.exp(MEAN):.2f}" in perplexity.details[0]
 
 
+def test_each_part_shows_how_its_weight_compares() -> None:
+    report = audit_mean([2.31, 4.12], [80, 20], 3.215)
+    assert report.ratios == pytest.approx([0.625, 2.5])
+
+
+@pytest.mark.parametrize(("K", "parts"), [(1, "1 part"), (2, "2 parts")])
+def test_the_head_counts_the_parts(K: int, parts: str) -> None:
+    report = audit_mean(VALUES[:K], COUNTS[:K], 2.31)
+    assert report.head == f"audit of a reported loss, {parts}"
+
+
+@pytest.mark.parametrize(
+    ("reported", "first"),
+    [
+        (MEAN, ""),
+        (MEAN / 3, ""),
+        (MEANS, "Does a logger average what each step logs?"),
+        (3.05, "Does the loader drop the last batch?"),
+    ],
+)
+def test_only_what_causes_such_losses_is_asked(reported: float, first: str) -> None:
+    questions = audit_mean(VALUES, COUNTS, reported).questions
+    assert questions[0].startswith(first) if first else questions == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "counts", "reported", "decimals", "said"),
+    [
+        (VALUES, COUNTS, 2.522, 3, "Reported 2.522, right 2.522. Numbers are known to ± 0.001."),
+        ([20.0, 60.0], [1, 3], 50, 0, "Reported 50, right 50. Numbers are known to ± 1."),
+        ([2.0, 4.0], [1, 3], 3.5, 2, "Reported 3.5, right 3.5. Numbers are known to ± 0.01."),
+        ([1.5, -1.5], [50, 50], 700, 2, "Reported 700, right 0. Numbers are known to ± 0.012."),
+        (
+            np.array(VALUES, np.float32),
+            COUNTS,
+            np.float32(2.52),
+            None,
+            "Reported 2.52, right 2.522. Numbers are known to ± 0.01.",
+        ),
+        (  # all digits of a double count, though it is almost a short number
+            VALUES,
+            COUNTS,
+            3.1599999999999997,
+            None,
+            "Reported 3.16, right 2.522: 25.32% off. Numbers are known to ± 0.005.",
+        ),
+        (
+            [2.296875, 4.125, 3.046875],
+            COUNTS,
+            2.51,
+            None,
+            "Reported 2.51, right 2.511. Numbers are known to ± 0.0099.",
+        ),
+    ],
+)
+def test_the_report_says_how_well_the_numbers_are_known(
+    values: Any, counts: list[int], reported: float, decimals: int | None, said: str
+) -> None:
+    assert audit_mean(values, counts, reported, decimals=decimals).details == (said,)
+
+
+def test_all_that_a_wrong_value_could_be_is_noted() -> None:
+    last, rest = "the last part's loss alone", "the mean of the parts' means but the last"
+    report = audit_mean([2.31, 4.12, 3.23], [10, 900, 20], 3.22)
+    assert report.verdict.value == "mean-of-means"
+    assert report.notes == (f"It could be {last}.", f"It could be {rest}.")
+
+
+@pytest.mark.parametrize("kind", [tuple, iter, np.array])
+def test_losses_and_counts_may_be_any_sequence_or_come_one_by_one(kind: Any) -> None:
+    assert audit_mean(kind(VALUES), kind(COUNTS), MEAN).ok
+
+
+def test_losses_of_single_targets_may_be_rounded_too() -> None:
+    assert audit_mean([2.3, 4.1], [1, 1], 3.24).ok
+
+
+def test_a_value_as_far_off_as_all_roundings_together_is_right() -> None:
+    assert audit_mean([20.0, 60.0], [1, 3], 51, decimals=0).ok
+    assert audit_mean([20.0, 60.0], [1, 3], 52, decimals=0).ok is None
+
+
+@pytest.mark.parametrize("kept", [2.31, 4.12])
+def test_of_two_parts_either_may_be_dropped(kept: float) -> None:
+    assert audit_mean([2.31, 4.12], [80, 20], kept).verdict.value == "dropped"
+
+
+@pytest.mark.parametrize(
+    ("values", "counts", "reported", "expect"),
+    [
+        ([800.0, 901.0], [1, 3], 875.75, "target"),
+        ([800.0, 900.0, 1.0], [1, 2, 3], 400.5, [0.5, 0, 0.5]),
+        ([1e39, 2e39], [10, 90], 1.9e39, "target"),
+    ],
+)
+def test_losses_too_large_for_exp_or_float32_are_judged(
+    values: list[float], counts: list[int], reported: float, expect: Any
+) -> None:
+    assert audit_mean(values, counts, reported, expect=expect).ok
+
+
 def test_means_by_group_are_named() -> None:
     values, counts, groups = [2.11, 2.93, 3.72, 1.34], [10, 40, 5, 5], "aabb"
     first, second = np.average(values[:2], weights=counts[:2]), np.mean(values[2:])
     report = audit_mean(values, counts, float(first + second) / 2, groups=groups)
     assert report.verdict.value == "mean-of-group-means"
-    report = audit_mean(values, counts, float(np.average(values, weights=counts)), groups=groups)
-    assert report.ok
+    mean = float(np.average(values, weights=counts))
+    assert audit_mean(values, counts, mean, groups=groups).ok
+    halved = audit_mean(values, counts, mean / 2, groups=groups)
+    assert halved.claim == "The reported value is the mean over all targets, times 0.5."
+    summed = audit_mean(values, counts, float(first + second), groups=groups)
+    assert summed.verdict.value == "unexplained"  # a factor of a mean by group is not guessed at
 
 
 def test_what_is_expected_may_be_said() -> None:
@@ -117,6 +222,14 @@ def test_what_is_expected_may_be_said() -> None:
     assert audit_mean(VALUES, COUNTS, MEAN, expect="part").ok is False
     weighted = audit_mean(VALUES, COUNTS, 0.5 * 2.31 + 0.5 * 3.05, expect=[0.5, 0, 0.5])
     assert weighted.claim == "The reported value is the mean that you expect."
+
+
+@pytest.mark.parametrize("expect", [[0, 0, 1], [1, -1, 1], [0.1, 0.2, -0.3, 1]])
+def test_expected_weights_may_cancel_without_the_last(expect: list[float]) -> None:
+    """Then there is no mean over the others, and nothing is taken for it."""
+    values = [*[2.31, 2.32, 2.31][: len(expect) - 1], 3.63]
+    assert audit_mean(values, [9] * len(expect), float(np.dot(expect, values)), expect=expect).ok
+    assert audit_mean(values, [9] * len(expect), 99.9, expect=expect).verdict.value == "unexplained"
 
 
 # What cannot be determined
@@ -132,6 +245,7 @@ def undetermined(report: Report, said: str) -> None:
 def test_values_that_are_too_close_for_their_digits_are_no_verdict() -> None:
     report = audit_mean([2.31, 2.32], [10, 90], 2.32)
     undetermined(report, "it would change the reported value by 0.004, and the numbers are only")
+    assert report.summary.endswith("known to ± 0.01.")
     assert report.notes == ("It could be the mean of the parts' means.",)
     assert audit_mean([2.31, 2.32], [10, 90], 2.319, decimals=4).ok
     assert audit_mean([2.31, 2.32], [10, 90], 2.315, decimals=4).ok is False
@@ -147,6 +261,8 @@ def test_equal_values_are_no_verdict_and_equal_counts_are_right_with_a_note() ->
 def test_one_part_and_a_value_nearly_right_are_no_verdict() -> None:
     undetermined(audit_mean([2.31], [10], 2.31), "With only one part, all means are the same")
     undetermined(audit_mean([2.31, 2.52, 3.3], [10, 90, 9], 2.55), "nearly the expected mean")
+    half = audit_mean([2.296875, 4.125, 3.046875], COUNTS, 2.53)
+    undetermined(half, "farther from it than the digits explain, ± 0.009905.")
 
 
 def test_zeros_that_are_not_printed_are_allowed_for() -> None:
@@ -199,7 +315,10 @@ def test_no_right_mean_is_called_wrong_and_no_mean_of_means_right(seed: int) -> 
         (
             ([1.0, float("nan")], [1, 1], 1.0),
             ValueError,
-            "values must be finite, but values[1] is nan: has it no target?",
+            (
+                "values must be finite, but values[1] is nan: has it no target? "
+                "Then its mean is 0/0; with a count of 0 it is left out"
+            ),
         ),
     ],
 )
@@ -216,6 +335,7 @@ def test_what_is_not_allowed_is_named(
     [
         (2.0, TypeError, "decimals must be an integer or None, not float"),
         (-1, ValueError, "decimals must be from 0 to 15, not -1"),
+        (16, ValueError, "decimals must be from 0 to 15, not 16"),
         (True, TypeError, "decimals must be an integer or None, not bool"),
     ],
 )
@@ -224,8 +344,13 @@ def test_decimals_are_checked(decimals: Any, error: type[Exception], message: st
         audit_mean(VALUES, COUNTS, MEAN, decimals=decimals)
 
 
-def test_a_part_without_targets_is_left_out() -> None:
-    report = audit_mean([2.31, float("nan"), 3.05], [900, 0, 300], 2.495)
+def test_a_double_may_have_fifteen_decimals() -> None:
+    assert audit_mean(VALUES, COUNTS, MEAN, decimals=15).ok
+
+
+@pytest.mark.parametrize("empty", [float("nan"), 2.123456])
+def test_a_part_without_targets_is_left_out(empty: float) -> None:
+    report = audit_mean([2.3, empty, 3.1], [900, 0, 300], 2.54)
     assert report.ok
     assert report.notes == ("Micro-batches without targets, left out: 1.",)
 

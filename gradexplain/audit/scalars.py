@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -58,15 +58,13 @@ def audit_mean(
     >>> print(report.details[0])
     Reported 3.16, right 2.522: 25.32% off. Numbers are known to ± 0.01.
     """
-    losses = _Losses.checked(values, counts, reported, decimals)
-    K = len(losses.counts)
-    expect = expect if isinstance(expect, str) else numbers("expect", expect, K)
+    losses, n = _Losses.checked(values, counts, reported, decimals)
+    K = len(n)
     labels = None if groups is None else tuple(groups)
     table = parts_table(
-        (K,), counts=losses.counts, terms={}, groups=labels, also=None, expect=expect, means=True
+        (K,), counts=n, terms={}, groups=labels, also=None, expect=expect, means=True
     )
-    kept = np.flatnonzero(losses.counts > 0)
-    losses = losses.only(kept)
+    kept = np.flatnonzero(n > 0)
     case = _case(table.only(kept), None)
     known = list(_known(case, losses))
     found, said = _decide(case, losses, known)
@@ -80,17 +78,16 @@ def audit_mean(
     )
     return replace(
         report,
-        to_do=LOSS_TO_DO.get(found.verdict, report.to_do),
+        to_do=LOSS_TO_DO[found.verdict],
         questions=LOSS_QUESTIONS.get(found.verdict, ()),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Losses:
-    """K losses and the reported value, with how far each may be rounded."""
+    """The losses of the parts with targets and the reported value; how far each may be rounded."""
 
     values: Vector
-    counts: Vector
     reported: float
     rounding: Vector
     tolerance: float  # of the reported value
@@ -98,8 +95,8 @@ class _Losses:
     @classmethod
     def checked(
         cls, values: object, counts: object, reported: object, decimals: object
-    ) -> "_Losses":
-        """Return them, checked."""
+    ) -> tuple["_Losses", Vector]:
+        """Return them, checked, and the counts of all parts."""
         listed = list(values) if isinstance(values, Iterable) else values
         K = len(listed) if isinstance(listed, list) else 1
         found = numbers("values", listed, K)
@@ -115,23 +112,9 @@ class _Losses:
                 "Then its mean is 0/0; with a count of 0 it is left out"
             )
         places = _checked_decimals(decimals)
-        own = found[n > 0]
-        return cls(
-            found,
-            n,
-            total,
-            np.where(n > 0, _rounding(found, own, places), 0.0),
-            float(_rounding(np.array([total]), np.array([total]), places)[0]),
-        )
-
-    def only(self, rows: "np.ndarray[Any, np.dtype[np.intp]]") -> "_Losses":
-        """Return some of the parts."""
-        return replace(
-            self,
-            values=self.values[rows],
-            counts=self.counts[rows],
-            rounding=self.rounding[rows],
-        )
+        own, whole = found[n > 0], np.array([total])
+        tolerance = float(_rounding(whole, places)[0])
+        return cls(own, total, _rounding(own, places), tolerance), n
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +138,7 @@ def _case(parts: Parts, weights: Vector | None) -> Case:
     """Return the case: these weights, or none that could be read."""
     K = len(parts.expected)
     values = np.zeros(K) if weights is None else weights
-    return Case(directly_read(values, 2.0**-24, np.full(K, weights is None)), parts)
+    return Case(directly_read(values, 0.0, np.full(K, weights is None)), parts)
 
 
 def _known(case: Case, losses: _Losses) -> Iterator[_Known]:
@@ -193,7 +176,7 @@ def _without_parts(case: Case, losses: _Losses) -> Iterator[_Known]:
     yield _mean(losses, Verdict.DROPPED, "last", last.astype(float))
     for name, weights in (("but the last", case.expected), ("alike but the last", np.ones(K))):
         rest = np.where(last, 0.0, weights)
-        if K > 2 and rest.any():
+        if abs(rest.sum()) > _FLOAT32 * np.abs(rest).sum():  # otherwise, there is no mean of them
             yield _mean(losses, Verdict.DROPPED, name, rest / rest.sum())
 
 
@@ -206,7 +189,7 @@ def _mean(
     power: str = "",
 ) -> _Known:
     values, rounding = losses.values, losses.rounding
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite fits nothing
         if power == "of exp":
             values, rounding = np.exp(values), np.exp(values) * rounding
         mean, unsure = (
@@ -256,7 +239,7 @@ def _right(
         claim = note("too close", apart=apart, tolerance=_within(losses, right))
         notes = tuple(note("also reported", claim=_claim(case, one)) for one in alike)
         return Finding(Verdict.AMBIGUOUS, claim, notes=notes), None
-    even = np.full_like(case.expected, 1 / len(case.expected))
+    even = np.array(1 / len(case.expected))
     equal = case.parts.intended == "target" and case.same(case.expected, even)
     notes = (note("equal counts"),) if equal else ()
     return Finding(Verdict.EXACT, _claim(case, right), notes=notes), right
@@ -287,17 +270,18 @@ def _details(losses: _Losses, known: list[_Known], said: _Known | None) -> str:
     return f"{text}. Numbers are known to ± {digits(_within(losses, right), 2)}."
 
 
-def _rounding(values: Vector, together: Vector, decimals: int | None) -> Vector:
-    """Return how far each value may be rounded: by its decimals, its type, or its sum's."""
-    shown = max(map(_decimals, together)) if decimals is None else decimals
-    half = next((unit for bits, unit in _HALF_BITS.items() if _fits(together, bits)), 0.0)
+def _rounding(values: Vector, decimals: int | None) -> Vector:
+    """Return how far each value may be rounded: by their decimals, their type, or a sum's."""
+    shown = max(map(_decimals, values)) if decimals is None else decimals
+    half = next((unit for bits, unit in _HALF_BITS.items() if _fits(values, bits)), 0.0)
     relative = max(_FLOAT32, half if decimals is None else 0.0)
     return np.maximum(0.5 * 10.0**-shown, relative * np.abs(values))
 
 
 def _decimals(value: float) -> int:
     """Return how many decimals a number shows, at least one: 2.0 may stand for 2 or for 2.04."""
-    narrow = np.float32(value)
+    with np.errstate(over="ignore"):
+        narrow = np.float32(value)
     exact = value if float(narrow) != value else narrow
     return max(len(np.format_float_positional(exact, trim="-").partition(".")[2]), 1)
 
