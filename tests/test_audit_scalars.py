@@ -358,3 +358,15 @@ def test_a_part_without_targets_is_left_out(empty: float) -> None:
 def test_a_mean_that_is_intended_may_have_a_factor() -> None:
     found = audit_mean([2.0, 5.0, 3.0], [10, 90, 7], 10.0, expect="part")
     assert found.claim == "The reported value is the mean that you expect, times 3."
+
+
+@pytest.mark.parametrize(("reported", "verdict"), [(4.14, "reweighted"), (4.3, "unexplained")])
+def test_a_value_outside_the_losses_by_less_than_their_rounding_may_be_a_mean(
+    reported: float, verdict: str
+) -> None:
+    assert audit_mean([1.1, 4.1, 2.0], [1, 3, 3], reported).verdict == verdict
+    assert audit_mean([-1.1, -4.1, -2.0], [1, 3, 3], -reported).verdict == verdict
+
+
+def test_a_perplexity_that_is_not_known_to_its_own_size_explains_nothing() -> None:
+    assert audit_mean([800.0, 900.0, 1.0], [1, 3, 3], 429).verdict == "reweighted"

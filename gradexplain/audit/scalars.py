@@ -130,7 +130,12 @@ class _Known:
     unsure: float
 
     def fits(self, losses: _Losses, times: float = 1.0) -> bool:
-        """Tell whether the reported value can be this one."""
+        """Tell whether the reported value can be this one.
+
+        A perplexity that is not known to its own size could be any.
+        """
+        if self.power and not self.unsure < self.value:
+            return False
         return abs(losses.reported - self.value) <= times * (self.unsure + losses.tolerance)
 
 
@@ -219,7 +224,9 @@ def _decide(case: Case, losses: _Losses, known: list[_Known]) -> tuple[Finding, 
         return Finding(
             Verdict.AMBIGUOUS, note("nearly reported", tolerance=_within(losses, known[0]))
         ), None
-    if losses.values.min() <= losses.reported <= losses.values.max():
+    lowest = (losses.values - losses.rounding).min() - losses.tolerance
+    highest = (losses.values + losses.rounding).max() + losses.tolerance
+    if lowest <= losses.reported <= highest:
         return Finding(Verdict.REWEIGHTED, note("reported inside")), None
     return Finding(Verdict.UNEXPLAINED, note("reported outside")), None
 
