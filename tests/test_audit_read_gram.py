@@ -1,5 +1,6 @@
 """The streamed inner products, against the same computed at once, and parts that are left out."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from audits import COUNTS, RIGHT, Gradient, random_parts, times, weighted
 
 from gradexplain import Term, Update, Verdict, audit_accumulation
+from gradexplain.audit.read.arithmetic import UNITS
 from gradexplain.audit.read.gram import SPARE, Gram, gather
 from gradexplain.audit.read.sources import sources
 
@@ -91,6 +93,18 @@ def test_the_rounding_of_parameters_goes_with_their_length_and_the_learning_rate
     assert found.roundings == pytest.approx([2.0**-24 * 20 / 0.1, 0.0])
     assert found.peaks == pytest.approx([10.0, 0.0])
     assert gathered().roundings.tolist() == [0, 0, 0]
+
+
+# The arithmetic
+
+
+def test_where_no_number_proves_anything_the_types_of_all_parameters_count() -> None:
+    zeros, *parts = ({"a": np.zeros(5, np.float32), "b": np.zeros(5)} for _ in range(4))
+    assert gathered(zeros, parts=parts).arithmetic == "float32"
+    known = sources(zeros, {"parts": parts})
+    for dtype in ("float64", "bfloat16"):  # of what sketches stand for
+        found = gather(replace(known, dtype=dtype), BASE, np.zeros(3, bool))
+        assert found.arithmetic == max("float32", dtype, key=UNITS.__getitem__)
 
 
 # Parts without targets that are not finite
