@@ -371,3 +371,90 @@ def test_passes_that_repeat_round_alike() -> None:
         for added in (alike, apart)
     )
     assert np.all(repeated > single)
+
+
+def test_clips_that_the_sum_does_not_show_are_left_out() -> None:
+    added = apart(16)
+    clips = [1.0] * 14 + [0.998, 1.0]
+    for handed in (added.sum(0), accumulated(added, np.ones(16))):
+        found = route(sketched(added, handed, unit=BFLOAT16), (1.0,), 0.0, clips=clips)
+        assert found.factors.tolist() == [1] * 16
+
+
+def test_a_clip_by_little_is_seen_in_coarse_arithmetic() -> None:
+    added = apart(64)
+    clips = np.where(np.arange(64) == 31, 0.99, 1.0)
+    factors = np.where(np.arange(64) < 32, 0.99, 1.0)
+    sketches = sketched(added, accumulated(added, factors), unit=BFLOAT16)
+    found = route(sketches, (1.0,), 0.0, clips=clips.tolist())
+    assert found.factors == pytest.approx(factors, abs=1e-12)
+    assert (found.held, found.tolerance) == (0, sketches.tolerance)
+    assert found.remainder == pytest.approx(float(sketches.left(factors).max()))
+
+
+@pytest.mark.parametrize(("clip", "factors"), [(0.9, [1, 1, 1]), (0.0, [0, 1, 1])])
+def test_a_clip_to_nothing_counts_and_one_of_nothing_does_not(
+    clip: float, factors: list[float]
+) -> None:
+    added = passes(3, 2)
+    added[0] *= clip == 0
+    handed = handed_by(added, *factors)
+    found = route(sketched(added, handed), (1.0,), 0.0, clips=(clip, 1, 1))
+    assert found.factors.tolist() == factors
+    assert found.uncertainty.tolist() == [0, 0, 0]
+
+
+def test_parameters_with_tiny_factors_are_told_apart() -> None:
+    added = passes(3, 6)
+    handed = np.array([1, 1, 1, 1, 2, 3])[:, None] * 1e-9 * added.sum(0)
+    found = routed(added, handed, (1e-9,))
+    assert found.factors.tolist() == [1e-9] * 3
+    assert [stray.names for stray in found.strays] == [("e",), ("f",)]
+
+
+def test_half_of_the_parameters_may_stray_in_coarse_arithmetic() -> None:
+    added = apart(16)
+    handed = accumulated(added, np.ones(16))
+    handed[3:] *= 0.5
+    found = routed(added, handed, (1.0, 0.5), unit=BFLOAT16)
+    assert found.factors.tolist() == [1] * 16
+    assert [stray.names for stray in found.strays] == [("d",), ("e",), ("f",)]
+    for stray in found.strays:
+        assert stray.factors is not None
+        assert stray.factors.tolist() == [0.5] * 16
+
+
+def test_workers_take_turns_where_one_parameter_strays_in_coarse_arithmetic() -> None:
+    added, turns = apart(64), np.tile(np.arange(32), 2)
+    scaled, zeroed = np.where(turns < 8, 0.925, 1.0), np.where(turns < 8, 0.0, 1.0)
+    handed = accumulated(added, scaled)
+    handed[2] = accumulated(added[:, 2:3], zeroed)[0]
+    sketches = sketched(added, handed, unit=BFLOAT16)
+    found = route(sketches, (1.0, 0.95), 0.0, turns.tolist())
+    assert found.factors == pytest.approx(scaled, abs=0.01)
+    assert found.factors[turns >= 8].tolist() == [1] * 48
+    (stray,) = found.strays
+    assert stray.names == ("c",)
+    assert stray.factors is not None
+    assert stray.factors.tolist() == zeroed.tolist()
+
+
+def test_of_a_lost_parameter_the_least_that_factors_leave_is_told() -> None:
+    added = apart(16)
+    handed = accumulated(added, np.ones(16))
+    handed[2] = 0.5 * handed[2] + 0.5 * apart(1, seed=9)[0, 2]
+    sketches = sketched(added, handed, unit=BFLOAT16)
+    (stray,) = route(sketches, (1.0,), 0.0).strays
+    alone = sketches.only(np.arange(6) == 2)
+    closest = np.linalg.lstsq(alone.added[:, 0].T, alone.handed[0])[0]
+    assert (stray.names, stray.factors) == (("c",), None)
+    assert stray.remainder == pytest.approx(float(alone.left(closest)[0]), rel=1e-6)
+
+
+def test_no_factors_explain_a_parameter_that_held_gradients_in_coarse_arithmetic() -> None:
+    added, held = apart(16), np.zeros((6, M))
+    held[2] = 5 * apart(1, seed=9)[0, 2]
+    handed = accumulated(added, np.ones(16)) + 0.75 * held
+    (stray,) = routed(added, handed, held=held, unit=BFLOAT16).strays
+    assert (stray.names, stray.factors) == (("c",), None)
+    assert stray.remainder < 0.01

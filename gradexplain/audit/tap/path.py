@@ -51,7 +51,7 @@ def route(
             for guess in (*guesses, sketches.common(kept)):
                 c = guess * kept
                 left = sketches.left(c)
-                most = float(left.max(initial=0.0))
+                most = float(left.max())
                 if fits(sketches, c, left, allowed) and not others.beat(c, left):
                     unsure = 0.0 if guess in guesses else abs(guess) * allowed
                     hidden = others.hidden(c)
