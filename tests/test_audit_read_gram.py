@@ -105,6 +105,9 @@ def test_where_no_number_proves_anything_the_types_of_all_parameters_count() -> 
     for dtype in ("float64", "bfloat16"):  # of what sketches stand for
         found = gather(replace(known, dtype=dtype), BASE, np.zeros(3, bool))
         assert found.arithmetic == max("float32", dtype, key=UNITS.__getitem__)
+        assert not found.inferred
+    full = {name: np.random.default_rng(0).standard_normal(5) for name in zeros}
+    assert gathered(full, parts=parts).arithmetic == "float64"  # where one does, it is enough
 
 
 # Parts without targets that are not finite
@@ -149,6 +152,15 @@ def test_a_part_with_targets_that_is_not_finite_is_named_as_a_micro_batch() -> N
         with pytest.raises(ValueError, match=r"^micro-batch 2 ") as caught:
             audit_accumulation(weighted(RIGHT, random_parts(4)), parts, counts=counts)
         assert str(caught.value) == message
+
+
+@pytest.mark.bad_input
+def test_what_else_is_not_finite_is_named_not_the_part_without_targets() -> None:
+    parts = [*random_parts(4)]
+    parts[2] = flawed(parts[2], np.nan)
+    A = flawed(weighted(RIGHT, random_parts(4)), np.inf)
+    with pytest.raises(ValueError, match=r"accumulated\['b'\] is inf at \[3\]"):
+        audit_accumulation(A, parts, counts=[10, 90, 0, 5])
 
 
 @pytest.mark.bad_input
