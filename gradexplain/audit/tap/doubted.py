@@ -70,16 +70,16 @@ def maybe_one(
 ) -> Finding | None:
     """Return that the losses may be one, tapped again, where the finding rests on it."""
     same = joint(everyone, rows) if expect == "target" and said.ok is not None else {}
-    if not same:
-        return None
     usual = term_weights(rows)
-    meant = {term: times * (usual[term] or 1.0) for term, times in same.items()}
+    meant = {term: times * weight for term, times in same.items() if (weight := usual[term])}
+    if not meant:
+        return None
     as_one = [replace(row, weight=meant.get(row.term, row.weight)) for row in rows]
-    assumed = any(usual[row.term] and row.weight is None and row.term in same for row in rows)
+    assumed = any(row.weight is None and row.term in meant for row in rows)
     right = decide(case_of(as_one, expect, way.relative)).ok
     if not (assumed if said.ok else right):
         return None
-    term = next(iter(same))
+    term = next(iter(meant))
     claim = note("same loss", losses=same[term], weight=meant[term])
     return Finding(Verdict.AMBIGUOUS, claim, notes=(note("as it is read", claim=said.claim),))
 

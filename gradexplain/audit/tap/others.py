@@ -53,7 +53,7 @@ class Others:
             off = left - steps[best] * columns[best]
             square = positive((columns**2).sum(1))[best]
             unsure = 4 * float(np.sqrt((off**2).mean() / square))
-            allowed = max(unsure, self._sketches.tolerance)
+            allowed = max(unsure, self._sketches.tolerance * guess)
             factor = _snapped(guess + float(steps[best]), allowed, (0.0, guess))
             mask = self._masks[best]
             found.append((np.where(mask, factor, guess), mask * unsure))
@@ -106,12 +106,12 @@ class Others:
         steps, left, columns = self._steps(c)
         off = left - steps[:, None] * columns
         error = np.sqrt((columns**2 * off**2).sum(1)) / positive((columns**2).sum(1))
-        added = self._sketches.sizes[0]
-        rounded = self._sketches.unit * self._sketches.running(c) / positive(added)
+        added, size = self._sketches.sizes[0], np.abs(c).max()
+        rounded = self._sketches.unit * self._sketches.running(c) / positive(size * added)
         energy = (added / positive(added.sum(0))) ** 2
         lost = self._masks @ (energy * np.minimum(4 * rounded**2, 1)).sum(1)
         lost = lost / positive(self._masks @ energy.sum(1))
-        return _SURE * error + (_LEAST + lost) * np.abs(c).max()
+        return _SURE * error + (_LEAST + lost) * size
 
     @functools.cached_property
     def _free(self) -> tuple[Array, float, Array]:
@@ -134,4 +134,4 @@ def _snapped(value: float, unsure: float, near: Sequence[float]) -> float:
 
 
 def _root_mean_square(values: Array) -> float:
-    return float(np.sqrt((values**2).mean())) if values.size else 0.0
+    return float(np.sqrt((values**2).mean()))
