@@ -52,6 +52,11 @@ def test_a_factor_that_may_be_1_has_no_name() -> None:
     assert (alike.verdict, alike.factor, alike.notes) == (Verdict.MEAN_OF_MEANS, 1, ())
 
 
+def test_a_factor_without_a_name_is_told_if_it_is_far_beyond_what_the_weights_may_be_off() -> None:
+    far = found([0.622, 0.608], [0.5, 0.5], absolute=0.01, metric=1e4)
+    assert (far.verdict, far.factor) == (Verdict.RESCALED, pytest.approx(1.23))
+
+
 def test_with_half_of_the_weights_unread_no_part_is_said_to_be_missing() -> None:
     for which, verdict in (([0], Verdict.DROPPED), ([0, 1], Verdict.AMBIGUOUS)):
         values = [0.0 if k in which else 0.3 for k in range(2)]
