@@ -3,10 +3,12 @@
 import pytest
 
 from gradexplain.audit.judge.case import Finding, Verdict, note
+from gradexplain.audit.tap.asked import _of_loops
 from gradexplain.audit.tap.judged import _beside, _scaled
 from gradexplain.audit.tap.told import _to_do
 from gradexplain.audit.tap.ways import Scaled, Way
 from gradexplain.audit.tell.advice import TO_DO_FOR
+from gradexplain.audit.tell.sentences import sentence
 
 WRONG = Finding(Verdict.MEAN_OF_MEANS, note("clipped scaled", scale="2^10"))
 OPEN = Finding(Verdict.AMBIGUOUS, note("several"), notes=(note("equal counts"),))
@@ -30,14 +32,15 @@ def test_the_worse_of_two_findings_takes_the_other_along(
 
 
 @pytest.mark.parametrize(
-    ("bound", "kind"), [(1.0, "clipped scaled"), (512.0, "clipped scaled, bound too")]
+    ("bound", "kind", "factor"),
+    [(1.0, "clipped scaled", 0.1), (512.0, "clipped scaled, bound too", 1.0)],
 )
 def test_a_clip_of_scaled_gradients_is_wrong_unless_its_bound_is_scaled_too(
-    bound: float, kind: str
+    bound: float, kind: str, factor: float
 ) -> None:
     found = _scaled(Way("SGD", {}, {}, clipped_scaled=Scaled(1024.0, 0.1, bound)))
     assert found is not None
-    assert (found.claim.kind, found.claim.facts["scale"]) == (kind, "2^10")
+    assert (found.claim.kind, found.claim.facts["scale"], found.factor) == (kind, "2^10", factor)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,15 @@ def test_a_right_step_leaves_something_to_do_only_beside_an_untapped_path(
 ) -> None:
     found = Finding(Verdict.EXACT, note("right"), notes=(note(kind),))
     assert _to_do(found, "usual") == told
+
+
+def test_loops_divide_or_multiply_by_micro_batches_and_workers() -> None:
+    assert [*_of_loops(2, 3)] == [(1, 2), (2, 1), (1, 3), (3, 1), (1, 6), (6, 1), (2, 3), (3, 2)]
+    assert [*_of_loops(2, 1)] == [(1, 2), (2, 1), (1, 2), (2, 1), (2, 1), (1, 2)]
+
+
+def test_a_finding_that_rests_on_another_reading_keeps_its_term() -> None:
+    claim = note("also without", parts=(1,))
+    said = sentence(note("as it is read", claim=claim), "aux")
+    assert said == f"Taken as one mean over all of its targets: {sentence(claim, 'aux')}"
+    assert "aux" in said

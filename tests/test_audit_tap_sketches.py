@@ -56,6 +56,9 @@ def test_sizes_are_those_of_the_gradients() -> None:
     factors = np.array([1.0, -1.0])
     assert np.allclose(whole.running(factors), short.running(factors) * [2, 3])
     assert np.allclose(short.running(factors)[0], short.sizes[0][0])
+    full = replace(short, held=100 * handed)
+    assert np.array_equal(full.scale(factors), short.scale(factors))  # but for what was held
+    assert np.all(full.scale(factors, held=1.0) > short.scale(factors))
     some = whole.only(np.array([False, True]))
     assert some.longer is not None
     assert some.longer.tolist() == [3]

@@ -148,6 +148,12 @@ def test_a_clip_of_scaled_gradients_is_compared_with_one_of_the_gradients(
         assert found.factor == pytest.approx(factor)
 
 
+def test_the_clip_that_the_scale_changed_most_counts() -> None:
+    found = way_of(after_a_clip(1024.0, 1.0, 4000.0, lengths=(1e-9, 4000.0, 1e-9))).clipped_scaled
+    assert found is not None
+    assert found.factor == pytest.approx(1 / 1024)
+
+
 def test_a_clip_that_saw_too_small_gradients_bit_too_little() -> None:
     found = way_of(after_a_clip(1 / 8, 1.0, 0.5)).clipped_scaled
     assert found is not None

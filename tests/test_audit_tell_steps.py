@@ -36,6 +36,16 @@ def test_right_steps_are_one_line() -> None:
     assert steps(RIGHT).summary == "exact in all of 1 step read: A is the mean gradient."
 
 
+def test_where_no_step_was_read_it_says_so() -> None:
+    assert repr(Steps()) == "<Steps none read>"
+
+
+def test_a_failing_check_is_not_shown_as_the_place_of_the_failure() -> None:
+    with pytest.raises(AssertionError, match=r"^RESCALED") as caught:
+        steps(TWICE).check()
+    assert caught.traceback[-1].frame.f_locals["__tracebackhide__"] is True
+
+
 def test_the_first_wrong_step_decides_then_one_that_is_open() -> None:
     found = steps(RIGHT, OPEN, TWICE, ALIKE, TWICE)
     assert found.ok is False
