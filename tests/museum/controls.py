@@ -243,11 +243,12 @@ def _in(control: Control, loss: Callable[..., Any]) -> Callable[..., Any]:
 
 def _accelerated(stage: Stage, control: Control, model: Any, optimizer: Any, world: Any) -> None:
     from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
+    from accelerate.state import AcceleratorState, GradientState
 
     from museum.worlds import count, mean_loss
 
     AcceleratorState._reset_state()  # noqa: SLF001 - one process has one precision, otherwise
+    GradientState._reset_state()  # noqa: SLF001 - a Trainer before leaves its own number of steps
     options = {"mixed_precision": "bf16"} if control.framework.endswith("bf16") else {}
     steps = control.steps
     accelerator = Accelerator(gradient_accumulation_steps=steps, cpu=True, **options)
