@@ -19,10 +19,11 @@ _COPIED = """async code => {
   for (const block of document.querySelectorAll(code)) {
     if (!block.checkVisibility()) continue;  // within an answer that is folded
     block.scrollIntoView({ block: "center", behavior: "instant" });
-    while (!block.querySelector("button.md-code__button")) await frame();
+    let button = null, text = "";
+    for (let frames = 0; !button && frames < 600; frames++, await frame())
+      button = block.querySelector("button.md-code__button");
     await navigator.clipboard.writeText("");
-    block.querySelector("button.md-code__button").click();
-    let text = "";
+    button.click();
     for (let frames = 0; !text && frames < 600; frames++, await frame())
       text = await navigator.clipboard.readText();
     found.push(text);

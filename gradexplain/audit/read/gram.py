@@ -67,12 +67,13 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
     gradients = dict(sources.gradients)
     if sources.after is not None:
         gradients["accumulated.after"] = sources.after
+    differences = _differences(sources, base)
     names, found, sizes, shown, dtypes = [], [], [], [sources.dtype], ["float64"]
     for name, tensors in walk(gradients, sources.leader):
         ordered = [tensors[label] for label in labels]
         after = tensors.get("accumulated.after")
         parameter = _stream(
-            _blocks(ordered, after, block, sources.parts), sources, base, empty, after
+            _blocks(ordered, after, block, sources.parts), sources, differences, empty, after
         )
         if not np.isfinite(parameter.product).all():
             check_finite(name, {n: t for n, t in tensors.items() if n not in skipped})
@@ -104,15 +105,14 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
 def _stream(
     blocks: Iterator[Matrix],
     sources: Sources,
-    base: Vector,
+    differences: Matrix,
     empty: npt.NDArray[np.bool_],
     after: Tensor | None,
 ) -> _Parameter:
     """Return one parameter's inner products, its largest |A|, and its places that are not zero."""
     K, rows, without = sources.parts, len(sources.gradients), np.flatnonzero(empty)
     product, peak, spread, bad = np.zeros((rows, rows)), 0.0, 0, np.zeros(rows, bool)
-    accumulated, differences = sources.accumulated, _differences(sources, base)
-    measured = slice(K, K + len(differences))
+    accumulated, measured = sources.accumulated, slice(K, K + len(differences))
     for filled in blocks:
         for k in without:
             bad[k] |= not np.isfinite(filled[k]).all()
