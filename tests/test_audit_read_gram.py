@@ -10,7 +10,7 @@ from audits import COUNTS, RIGHT, Gradient, random_parts, times, weighted
 
 from gradexplain import Term, Update, Verdict, audit_accumulation
 from gradexplain.audit.read.arithmetic import UNITS
-from gradexplain.audit.read.gram import SPARE, Gram, gather
+from gradexplain.audit.read.gram import SPARE, Gram, _room, gather
 from gradexplain.audit.read.sources import sources
 
 PARTS = random_parts(3)
@@ -45,6 +45,15 @@ def test_products_are_those_of_the_differences_from_the_mean_parameter_by_parame
         assert found.products[index] == pytest.approx(rows @ rows.T, rel=1e-12, abs=1e-12)
         assert found.peaks[index] == pytest.approx(np.abs(a).max())
         assert np.array_equal(found.products[index], found.products[index].T)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 9])
+def test_each_row_starts_a_line_of_the_cache(rows: int) -> None:
+    """Each again and again, since an array of the machine's may happen to start at one."""
+    rooms = [_room(rows, 8 * 51 + rest) for rest in range(8)]
+    assert {room.shape for room in rooms} == {(rows, 8 * 51)}
+    assert {row.ctypes.data % 64 for room in rooms for row in room} == {0}
+    assert all(room.flags.c_contiguous and not room.any() for room in rooms)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -205,7 +205,7 @@ def test_losses_too_large_for_exp_or_float32_are_judged(
 
 
 def test_means_by_group_are_named() -> None:
-    values, counts, groups = [2.11, 2.93, 3.72, 1.34], [10, 40, 5, 5], "aabb"
+    values, counts, groups = [2.11, 2.93, 3.72, 1.34], [10, 40, 5, 5], list("aabb")
     first, second = np.average(values[:2], weights=counts[:2]), np.mean(values[2:])
     report = audit_mean(values, counts, float(first + second) / 2, groups=groups)
     assert report.verdict.value == "mean-of-group-means"
@@ -307,10 +307,16 @@ def test_no_right_mean_is_called_wrong_and_no_mean_of_means_right(seed: int) -> 
     ("arguments", "error", "message"),
     [
         (([], [], 1.0), ValueError, "values must hold at least one loss, but it is empty"),
-        ((3.0, [1], 1.0), TypeError, "values must be a sequence of 1 number, one per part"),
+        ((3.0, [1], 1.0), TypeError, "values must be a sequence of numbers, one per part, not 3.0"),
+        (
+            ({2.0, 1.0}, [1, 2], 1.0),
+            TypeError,
+            "values must be a sequence of numbers, one per part",
+        ),
+        ((["a"], [1], 1.0), TypeError, "values[0] must be a number, not 'a'"),
         (([1.0, 2.0], [1], 1.0), ValueError, "counts must be a sequence of 2 numbers"),
         (([1.0, 2.0], [1, -1], 1.0), ValueError, "counts must be finite, at least 0"),
-        (([1.0, 2.0], [1, 1], "x"), TypeError, "reported must be a sequence of 1 number"),
+        (([1.0, 2.0], [1, 1], "x"), TypeError, "reported must be a number, not 'x'"),
         (([1.0, 2.0], [1, 1], float("nan")), ValueError, "reported must be finite, not nan"),
         (
             ([1.0, float("nan")], [1, 1], 1.0),
@@ -327,6 +333,14 @@ def test_what_is_not_allowed_is_named(
 ) -> None:
     with pytest.raises(error, match=f"^{re.escape(message)}"):
         audit_mean(*arguments)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("groups", [2, "aabb", {"a", "b"}])
+def test_groups_are_a_label_per_part(groups: Any) -> None:
+    message = "groups must be a sequence of 3 labels, one per part, not "
+    with pytest.raises(TypeError, match=f"^{message}{re.escape(repr(groups))}$"):
+        audit_mean(VALUES, COUNTS, MEAN, groups=groups)
 
 
 @pytest.mark.bad_input

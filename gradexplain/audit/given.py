@@ -163,7 +163,7 @@ def _groups(groups: object, sizes: tuple[int, ...]) -> tuple[object, ...]:
     """Return a label per part; those of the main term serve the other terms too."""
     K = sizes[0]
     wanted = f"groups must be a sequence of {K} labels, one per part"
-    labels = tuple(_in_order(wanted, groups))
+    labels = tuple(in_order(wanted, groups))
     if not all(isinstance(label, Hashable) for label in labels):
         raise TypeError(f"{wanted}, that can be compared with ==, not {groups!r}")
     if len(labels) != K:
@@ -198,23 +198,13 @@ def numbers(name: str, given: object, K: int) -> Vector:
         ValueError: there are not K of them.
     """
     wanted = f"{name} must be a sequence of {K} number{'s' if K > 1 else ''}, one per part"
-    values = []
-    for item in _in_order(wanted, given):
-        worded = isinstance(item, str | bytes | bool | np.bool_)
-        if worded or np.ndim(item) > 0 or np.iscomplexobj(item):
-            raise TypeError(f"{wanted}, but one of them is {item!r}")
-        try:
-            values.append(float(item))
-        except (TypeError, ValueError):
-            raise TypeError(f"{wanted}, but one of them is {item!r}") from None
-        except OverflowError:
-            raise ValueError(f"{wanted}, but one of them is too large for a float") from None
+    values = [number(f"{name}[{k}]", item) for k, item in enumerate(in_order(wanted, given))]
     if len(values) != K:
         raise ValueError(f"{wanted}, not {len(values)}")
     return np.array(values)
 
 
-def _in_order(wanted: str, given: Any) -> list[Any]:  # noqa: ANN401 - whatever a user may pass
+def in_order(wanted: str, given: Any) -> list[Any]:  # noqa: ANN401 - whatever a user may pass
     """Return what a sequence holds; a set has no order, and a string is one thing.
 
     Raises:
@@ -226,19 +216,32 @@ def _in_order(wanted: str, given: Any) -> list[Any]:  # noqa: ANN401 - whatever 
     return list(given)
 
 
-def checked_factor(name: str, factor: Any) -> float:  # noqa: ANN401 - as above
+def checked_factor(name: str, factor: object) -> float:
     """Return a factor as a float.
 
     Raises:
         TypeError: it is not a number.
         ValueError: it is 0 or not finite.
     """
-    if isinstance(factor, str | bytes | bool) or np.iscomplexobj(factor):
-        raise TypeError(f"{name} must be a number, not {factor!r}")
-    try:
-        value = float(factor)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, not {factor!r}") from None
+    value = number(name, factor)
     if not np.isfinite(value) or value == 0:
         raise ValueError(f"{name} must be finite and not 0, not {value:g}")
     return value
+
+
+def number(name: str, given: Any) -> float:  # noqa: ANN401 - whatever a user may pass
+    """Return one number as a float.
+
+    Raises:
+        TypeError: `given` is not a number.
+        ValueError: it is an integer too large for a float.
+    """
+    several = isinstance(given, Sequence) or getattr(given, "ndim", 0) > 0  # or text, of letters
+    if several or isinstance(given, bool | np.bool_) or np.iscomplexobj(given):
+        raise TypeError(f"{name} must be a number, not {given!r}")
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, not {given!r}") from None
+    except OverflowError:
+        raise ValueError(f"{name} must be a number, but is too large for a float") from None

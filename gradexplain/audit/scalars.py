@@ -6,7 +6,7 @@ from typing import SupportsFloat
 
 import numpy as np
 
-from gradexplain.audit.given import checked_counts, numbers, parts_table
+from gradexplain.audit.given import checked_counts, in_order, number, numbers, parts_table
 from gradexplain.audit.judge.case import Case, Finding, Note, Parts, Verdict, note
 from gradexplain.audit.judge.weightings import named_weightings
 from gradexplain.audit.judge.weights import Vector, directly_read
@@ -60,9 +60,8 @@ def audit_mean(
     """
     losses, n = _Losses.checked(values, counts, reported, decimals)
     K = len(n)
-    labels = None if groups is None else tuple(groups)
     table = parts_table(
-        (K,), counts=n, terms={}, groups=labels, also=None, expect=expect, means=True
+        (K,), counts=n, terms={}, groups=groups, also=None, expect=expect, means=True
     )
     kept = np.flatnonzero(n > 0)
     case = _case(table.only(kept), None)
@@ -97,13 +96,13 @@ class _Losses:
         cls, values: object, counts: object, reported: object, decimals: object
     ) -> tuple["_Losses", Vector]:
         """Return them, checked, and the counts of all parts."""
-        listed = list(values) if isinstance(values, Iterable) else values
-        K = len(listed) if isinstance(listed, list) else 1
+        listed = in_order("values must be a sequence of numbers, one per part", values)
+        K = len(listed)
         found = numbers("values", listed, K)
         if not K:
             raise ValueError("values must hold at least one loss, but it is empty")
         n = checked_counts("counts", counts, K)
-        total = float(numbers("reported", [reported], 1)[0])
+        total = number("reported", reported)
         if not np.isfinite(total):
             raise ValueError(f"reported must be finite, not {total:g}")
         for k in np.flatnonzero(~np.isfinite(found) & (n > 0)):

@@ -14,9 +14,10 @@ from gradexplain.audit.read.walk import check_finite, walk
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
 # Numbers of each gradient that are held in float64 at a time. Rows that lay a power of two apart
-# would push each other out of the cache.
-_BLOCK = 16_008
+# would push each other out of the cache, and above 10⁶ multiplications OpenBLAS copies its factors.
+_BLOCK = 12_008
 _LEAST = 256  # but no fewer than these
+_LINE = 64 // 8  # float64 numbers in a line of the cache, at which each row starts
 _TILE = 4  # rows that matrix libraries multiply at a time
 _FEW = 12  # rows for which a matrix-vector product each is faster than one symmetric product
 _ROOM = 180_000  # numbers of all of them together
@@ -63,7 +64,7 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
     """
     labels, rows = list(sources.gradients), len(sources.gradients)
     skipped = {labels[k] for k in np.flatnonzero(empty)}
-    block = np.zeros((rows, max(min(_BLOCK, _ROOM // rows), _LEAST)))
+    block = _room(rows, max(min(_BLOCK, _ROOM // rows), _LEAST))
     gradients = dict(sources.gradients)
     if sources.after is not None:
         gradients["accumulated.after"] = sources.after
@@ -99,6 +100,14 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
         roundings=np.array([parameter.rounding for parameter in found]) / sources.scale,
         left_out=tuple(np.flatnonzero(bad).tolist()),
     )
+
+
+def _room(rows: int, width: int) -> Matrix:
+    """Return an array, (rows, about width), each row of which starts a line of the cache."""
+    width -= width % _LINE
+    room = np.zeros(rows * width + _LINE)
+    start = -room.ctypes.data // room.itemsize % _LINE
+    return room[start : start + rows * width].reshape(rows, width)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # NaN and infinity are looked for afterwards
