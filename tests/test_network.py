@@ -235,10 +235,11 @@ def test_an_overflow_on_the_way_back_is_named() -> None:
 
 
 def test_infinities_that_cancel_are_an_overflow_too() -> None:
+    """A processor that rounds only the sum never meets the second infinity."""
     net = MLP([np.array([[1e200, -1e200]])], [np.zeros(1)], [identity])
     x = np.full((1, 2), 1e200)
     for run in (net, lambda x: backprop(net, x, np.ones((1, 1)), squared_error)):
         with pytest.raises(
-            ValueError, match=r"small enough for float64, but z\[0\]\[0, 0\] is nan$"
+            ValueError, match=r"small enough for float64, but z\[0\]\[0, 0\] is (nan|-?inf)$"
         ):
             run(x)
