@@ -9,6 +9,7 @@ from cases import known_case
 from gradexplain import audit_accumulation
 from gradexplain.audit.judge import Case, Parts, Verdict, Weights, decide, directly_read
 from gradexplain.audit.judge.case import Finding, note
+from gradexplain.audit.judge.inside import but_unread
 
 TIGHT = 1e10  # of a metric in which every weight is known to 1e-5
 
@@ -69,6 +70,14 @@ def test_a_part_that_is_gone_is_not_called_unread_too() -> None:
     dropped = found([0.3, 0.0, 0.5], [0.3, 0.2, 0.5], absolute=[1e-6, 0.08, 1e-6])
     assert dropped.verdict is Verdict.DROPPED
     assert dropped.notes == ()
+
+
+def test_neither_parts_that_are_gone_nor_those_without_weight_are_called_unread() -> None:
+    should = np.array([0.3, 0.2, 0.5, 0.0])
+    weights = directly_read(should, 2.0**-24, np.ones(4, bool))
+    case = Case(weights, Parts(should, 1e-9 * should))
+    assert but_unread(case, should == 0.2) == (note("but unread", parts=(0, 2)),)
+    assert but_unread(case) == (note("but unread", parts=(0, 1, 2)),)
 
 
 def test_what_is_near_as_a_whole_may_be_clearly_off_in_one_part() -> None:

@@ -17,8 +17,9 @@ from audits import (
 )
 
 from gradexplain import Verdict, audit_accumulation, sketch
-from gradexplain.audit.judge.case import Case, Parts
-from gradexplain.audit.judge.outside import extra_term, strays
+from gradexplain.audit.judge.case import Case, Extended, Parts
+from gradexplain.audit.judge.outside import _multiple, extra_term, strays
+from gradexplain.audit.judge.weights import Weights
 from gradexplain.audit.read.reading import read
 from gradexplain.audit.read.sources import sources
 
@@ -340,3 +341,8 @@ def test_a_part_shorter_than_the_rounding_of_the_others_is_not_taken_for_somethi
         assert report.claim.startswith("A may contain parts[3], but next to the other parts")
     stray = times(random_parts(1, seed=9)[0], 4e-7)
     assert audit_accumulation(stray, parts, counts=COUNTS).verdict is Verdict.UNEXPLAINED
+
+
+def test_parts_without_length_are_no_multiple_of_anything() -> None:
+    read = Weights(np.array([1.0, 2.0, 3.0]), np.zeros(3), 0.0, np.diag([0.0, 0.0, 1.0]))
+    assert _multiple(Extended(("theta",), read, 0.0, 1.0), np.ones(2)) == 0

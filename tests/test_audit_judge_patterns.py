@@ -187,7 +187,9 @@ def test_ratios_that_rounding_blurs_are_not_integers() -> None:
     assert not any(note.startswith("They are in the ratio") for note in report.notes)
 
 
-@pytest.mark.parametrize(("off", "said"), [(2e-3, ["integers"]), (2e-2, [])])
+@pytest.mark.parametrize(
+    ("off", "said"), [(2e-3, ["integers"]), (5e-3, ["integers"]), (8e-3, []), (2e-2, [])]
+)
 def test_ratios_may_be_off_by_what_the_weights_are(off: float, said: list[str]) -> None:
     values = np.array([0.3, 0.3 * (1 + off), 0.2])
     read = Weights(values, np.zeros(3), 3e-3, np.eye(3))
@@ -324,6 +326,23 @@ def test_clipping_is_recognized_where_it_explains_the_weights(
     assert hint.startswith(note)
     least = min(w / e for w, e in zip(report.weights, weights, strict=True) if w is not None)
     assert f"as little as {least:.4g} times what they should" in hint
+
+
+def test_two_parts_or_one_running_total_are_enough_to_be_clipped() -> None:
+    parts, counts = of_lengths(1, 1, 1, 1, 1), [40, 30, 10, 10, 10]
+    report = audit_accumulation(
+        each_clipped(parts, [0.4, 0.3, 0.1, 0.1, 0.1], 0.25), parts, counts=counts
+    )
+    assert any(found.startswith(BY_ITSELF) for found in report.notes)
+    apart = [np.array(row, float) for row in np.diag([8, 4, 6, 1])]
+    apart[3] -= apart[0] / 2 + apart[1] / 2 + apart[2] / 2  # shortens the total, which then fits
+    several: list[Gradient] = [{"w": np.repeat(row, 4)} for row in apart]
+    A = running_clipped(several, [0.1, 0.3, 0.3, 0.3], 3.0)
+    report = audit_accumulation(A, several, counts=[10, 30, 30, 30])
+    ratios = np.array(report.weights, float) / np.array(report.expected)
+    assert ratios[:3] == pytest.approx(ratios[0])
+    assert ratios[3] == pytest.approx(1)
+    assert any(found.startswith(RUNNING) for found in report.notes)
 
 
 def test_clipping_beside_equal_parts_is_recognized_though_one_has_no_target() -> None:

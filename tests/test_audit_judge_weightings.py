@@ -9,7 +9,7 @@ from audits import ALIKE, PARTS, RIGHT, random_parts, report_of, times, weighted
 from cases import known_case
 
 from gradexplain import Verdict, audit_accumulation
-from gradexplain.audit.judge import Case, Parts, directly_read
+from gradexplain.audit.judge import Case, Parts, Weights, directly_read
 from gradexplain.audit.judge.weightings import kept_proportions, left_out, named_weightings
 
 K = len(PARTS)
@@ -249,6 +249,21 @@ def test_weightings_by_group_are_worked_out_by_hand() -> None:
         assert weights == pytest.approx(3 * found[name][1])
     one = named_weightings(of(RIGHT, expected, groups=tuple("aaaa")))
     assert [name for _, name, _ in one] == ["expected", "alike"]  # the rest are these two
+
+
+def test_beside_expected_weights_that_cancel_the_others_have_a_sum_of_one() -> None:
+    expected = np.array([2.0, -1.0, -0.5, -0.5])
+    found = {
+        name: weights.tolist()
+        for _, name, weights in named_weightings(of(RIGHT, expected, groups=tuple("aabb")))
+    }
+    assert found["alike"] == [0.25] * 4
+    assert found["groups rightly, their parts alike"] == [0.5, 0.5, -0.5, -0.5]
+
+
+def test_a_weight_that_is_zero_for_certain_may_be_missing() -> None:
+    read = Weights(np.array([0.25, 0.25, 0.25, 0.0]), np.zeros(4), 1e-6, np.eye(4))
+    assert left_out(Case(read, Parts(ALIKE, 1e-9 * ALIKE))) == [(3,)]
 
 
 def test_a_part_that_may_be_zero_may_be_missing() -> None:

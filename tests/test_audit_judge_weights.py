@@ -90,6 +90,7 @@ def test_weights_are_unread_where_they_are_uncertain_by_a_quarter() -> None:
     # A weight that should be zero, or is negative, is measured by an even share.
     small = weights_of([1, 1, 1], [0.16, 0.17, 0.17], level=2.0)
     assert small.unread(np.array([0.0, 0.0, -1.0])).tolist() == [False, True, True]
+    assert not weights_of([1], [0.2]).unread(np.zeros(1))[0]
 
 
 def test_the_deviation_is_that_of_the_weight_that_is_furthest_off() -> None:

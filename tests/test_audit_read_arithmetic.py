@@ -102,6 +102,11 @@ def test_four_numbers_that_use_nearly_all_bits_are_evidence_and_three_are_not(
         assert read(np.append(spread[:3], np.ones(30))) is None
 
 
+def test_one_bit_more_than_a_type_has_is_not_that_type() -> None:
+    assert read((1 + 2.0**-7) * 2.0 ** np.arange(12)) == "bfloat16"
+    assert read((1 + 2.0**-8) * 2.0 ** np.arange(12)) is None  # too few for float16
+
+
 def test_multiples_of_one_step_may_be_integers() -> None:
     """Products of integers below 256 fit bfloat16, however many bits they use."""
     odd = np.arange(129.0, 256, 2)

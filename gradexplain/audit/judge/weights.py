@@ -63,7 +63,7 @@ class Weights:
         """Return how many times its uncertainty the weight furthest from expected is off."""
         uncertainty = self.uncertainty(expected)
         off = np.abs(self.values - expected)
-        return float(np.max(off / np.where(uncertainty > 0, uncertainty, np.inf), initial=0.0))
+        return float(np.max(off / np.where(uncertainty > 0, uncertainty, np.inf)))
 
     def only(self, rows: npt.NDArray[np.intp]) -> "Weights":
         """Return some of the weights, whatever the others are."""

@@ -77,7 +77,7 @@ def _used(values: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.intp], int, 
     known = values[np.isfinite(values) & (values != 0)]
     mantissas, exponents = np.frexp(np.abs(known.astype(np.float64)))
     integers = (mantissas * 2.0**53).astype(np.int64)
-    lowest_bit = (integers & -integers).astype(np.float64)
+    lowest_bit = integers & -integers
     used = 54 - np.frexp(lowest_bit)[1]  # 53 bits, without those that are zero at the end
     low, high = (exponents - used).min(initial=_FAR), exponents.max(initial=-_FAR)
     return np.bincount(used, minlength=54), int(low), int(high)
