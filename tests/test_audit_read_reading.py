@@ -10,7 +10,7 @@ from audits import COUNTS, RIGHT, Gradient, plus, random_parts, times, weighted
 
 from gradexplain import PerWorker, Update, Verdict, audit_accumulation, sketch
 from gradexplain.audit.judge.case import Parts
-from gradexplain.audit.read.reading import Reading, read
+from gradexplain.audit.read.reading import Reading, _part_sizes, read
 from gradexplain.audit.read.sources import sources
 
 PARTS = random_parts()
@@ -222,6 +222,20 @@ def test_a_gradient_of_zero_and_one_that_is_short_are_told_apart() -> None:
     assert (short.zero, short.short) == (False, True)
 
 
+def test_of_zeros_alone_nothing_is_odd_but_that_they_are() -> None:
+    zeros: list[Gradient] = [{"w": np.zeros(40, np.float32)} for _ in range(6)]
+    found = read_of(PerWorker(zeros[4:]), parts=zeros[:4]).evidence
+    assert (found.zero, found.short, found.disagree) == (True, True, False)
+    assert (found.share, found.outside, found.outer, found.plausible) == (0, 0, 0, ())
+
+
+def test_a_part_that_is_hidden_explains_nothing_where_nothing_is_left() -> None:
+    parts = [*PARTS[:3], times(PARTS[3], 1e-8)]
+    found = read_of(weighted([*RIGHT[:3], 0.0], parts), parts=parts).evidence
+    assert found.hidden.any()
+    assert not found.hidden_fit
+
+
 def test_a_part_that_is_hidden_may_explain_what_lies_outside() -> None:
     parts = [*PARTS[:3], times(PARTS[3], 1e-8)]
     found = read_of(times(parts[3], 90.0), parts=parts).evidence
@@ -317,6 +331,12 @@ def test_parts_of_sums_are_read_as_means() -> None:
     assert found.evidence.repeat == pytest.approx(0.5)
     plain = read_of(MEAN)
     assert found.weights.metric == pytest.approx(plain.weights.metric)
+
+
+def test_a_sum_is_divided_by_its_count_and_one_over_no_target_by_nothing() -> None:
+    counts = np.array([10.0, 0.0, 0.5])
+    assert _part_sizes(Parts(counts, counts, counts=counts, means=False)).tolist() == [10, 1, 0.5]
+    assert _part_sizes(Parts(counts, counts, counts=counts)).tolist() == [1, 1, 1]
 
 
 def test_distances_are_from_the_full_gradient_or_else_the_expected_mean() -> None:
