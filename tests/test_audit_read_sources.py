@@ -19,6 +19,9 @@ def listed(accumulated: object = A, parts: Any = PARTS, **options: Any) -> Sourc
     return sources(accumulated, {"parts": parts}, **options)
 
 
+WITHOUT = "accumulated must hold gradients per worker, not an Update or a PerWorker"
+
+
 def test_the_parts_come_first_then_a_then_what_else_was_given() -> None:
     found = listed(full=OTHER, again=PARTS[0], extra={"theta": OTHER, "before": A}, scale=8.0)
     assert list(found.gradients) == [
@@ -61,6 +64,20 @@ def test_each_worker_has_a_row() -> None:
         "accumulated[worker 1]",
         "full",
     ]
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("gradients", "message"),
+    [
+        ({0: A}, "accumulated must be PerWorker of a list of gradients, not of type dict"),
+        ([A, PerWorker([A])], WITHOUT),
+        ([Update(A, OTHER, 0.1), A], WITHOUT),
+    ],
+)
+def test_workers_are_a_list_of_gradients(gradients: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        listed(PerWorker(gradients))
 
 
 def test_an_update_is_its_parameters_before_divided_by_the_learning_rate() -> None:

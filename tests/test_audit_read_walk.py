@@ -223,13 +223,13 @@ def test_a_generator_s_gradients_are_named_where_one_is_no_array() -> None:
 
 @pytest.mark.bad_input
 def test_shared_memory_is_seen_behind_a_parameter_without_gradient() -> None:
-    """An iterator leads, and its first gradient has none to compare."""
+    """Neither A nor the first part has any to compare."""
     w = PARTS[0]["w"]
     message = (
-        "parts[1]['w'] must not share memory with parts[0]: "
+        "parts[2]['w'] must not share memory with parts[1]: "
         "clone each gradient before the next backward pass"
     )
-    refused(ValueError, message, {"w": None}, [{"w": w}, {"w": w}], [1, 2])
+    refused(ValueError, message, {"w": None}, [{"w": None}, {"w": w}, {"w": w}], [1, 2, 3])
 
 
 @pytest.mark.bad_input

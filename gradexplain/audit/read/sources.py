@@ -82,9 +82,9 @@ def sources(
     labelled = {f"{name}[{k}]": p for name, each in listed.items() for k, p in enumerate(each)}
     gradients = labelled | summed | others
     rows = {label: row for row, label in enumerate(gradients)}
-    sketch = _sketch(gradients)
+    sketched = _sketched(gradients)
     return Sources(
-        gradients=gradients if sketch is None else _values(gradients),
+        gradients=gradients if sketched is None else _values(gradients),
         sizes=tuple(len(each) for each in listed.values()),
         workers=len(summed),
         full=rows.get("full"),
@@ -92,8 +92,8 @@ def sources(
         extra=tuple(row for label, row in rows.items() if label.startswith("extra[")),
         after=None if update is None else update.after,
         scale=scale * (checked_factor("learning_rate", update.learning_rate) if update else 1.0),
-        sketched=None if sketch is None else sketch.numbers,
-        dtype=sketch.dtype if sketch else "float64",
+        sketched=None if sketched is None else sketched[1],
+        dtype=sketched[0] if sketched else "float64",
     )
 
 
@@ -135,8 +135,8 @@ def _copy(label: str, gradient: object) -> object:
     return gradient if isinstance(gradient, Sketch) else copied(label, gradient)
 
 
-def _sketch(gradients: Mapping[str, object]) -> Sketch | None:
-    """Return one sketch that stands for what they all have read; None if they are gradients."""
+def _sketched(gradients: Mapping[str, object]) -> tuple[str, int] | None:
+    """Return the coarsest type and the most numbers that sketches stand for; None of gradients."""
     sketches = {name: g for name, g in gradients.items() if isinstance(g, Sketch)}
     if not sketches:
         return None
@@ -148,8 +148,7 @@ def _sketch(gradients: Mapping[str, object]) -> Sketch | None:
         if other.kind != first.kind:
             raise ValueError(f"{name} must have {first.kind}, as the others have, not {other.kind}")
     dtype = coarsest(*(each.dtype for each in sketches.values()))
-    numbers = max(each.numbers for each in sketches.values())
-    return Sketch(first.values, first.seed, dtype, numbers)
+    return dtype, max(each.numbers for each in sketches.values())
 
 
 def _values(gradients: Mapping[str, object]) -> dict[str, object]:
