@@ -237,3 +237,11 @@ def test_weights_of_the_full_gradient_are_zero_only_within_their_own_rounding() 
     case = known_case(expected, expected, counts=np.array([1.0, 1, 0]))
     found = decide(replace(case, evidence=evidence_of(np.zeros(3, bool), full=full)))
     assert found.claim == note("counts differ", weights=(0.7, 1e-9, 0.0))
+
+
+def test_a_full_gradient_that_is_another_mean_than_you_expect_proves_nothing_wrong() -> None:
+    full = weighted(RIGHT, PARTS)
+    for weights, ok in [(ALIKE, None), (RIGHT, False), (0.5 * ALIKE, False)]:
+        report = report_of(weights, full=full, expect="part")
+        assert (report.verdict, report.ok) == (Verdict.COUNTS_DIFFER, ok)
+        assert report.claim.startswith("The full gradient is another mean than the one you expect")

@@ -80,6 +80,14 @@ def test_neither_parts_that_are_gone_nor_those_without_weight_are_called_unread(
     assert but_unread(case) == (note("but unread", parts=(0, 1, 2)),)
 
 
+def test_a_factor_that_may_be_1_does_not_make_the_expected_weights_wrong() -> None:
+    """They fit sharply at 0.98, not at 1, from which 0.98 cannot be told."""
+    should = [0.2, 0.3, 0.25, 0.25]
+    values = [0.98 * 0.2 + 0.006, 0.98 * 0.3, 0.245, 0.245]
+    open_ = found(values, should, absolute=0.0055, noise=1.0, metric=2e3)
+    assert (open_.verdict, open_.factor) == (Verdict.AMBIGUOUS, 1)
+
+
 def test_what_is_near_as_a_whole_may_be_clearly_off_in_one_part() -> None:
     values, expected = [0.3, 0.7], [0.2, 0.8]
     assert found(values, expected, metric=1, absolute=0.09).verdict is Verdict.AMBIGUOUS

@@ -74,6 +74,38 @@ def test_a_term_that_is_missing_is_said_to_be() -> None:
         assert report.claim == "Aux is missing; loss is exact."
 
 
+def test_a_small_term_without_a_weight_is_missing_only_where_arithmetic_is_fine() -> None:
+    for dtype, factor, ok in [
+        ("float32", 1e-4, True),
+        ("float32", 0.0, False),
+        ("float16", 1e-4, None),
+        ("float16", 0.0, None),
+    ]:
+        A = loss(RIGHT, factor * SHARES)
+        parts, aux, (total,) = (
+            [{name: np.asarray(g, dtype) for name, g in each.items()} for each in gradients]
+            for gradients in (PARTS, AUX, [A])
+        )
+        terms = {"aux": Term(aux, SEQUENCES.tolist())}
+        report = audit_accumulation(total, parts, counts=COUNTS, terms=terms)
+        assert report.ok is ok, (dtype, factor)
+    assert report.claim == "Aux is ambiguous; loss is exact."
+    assert "The term is missing, or its factor is too small to be read." in str(report)
+
+
+def test_the_full_gradient_may_hold_a_term_of_any_weight_where_none_is_given() -> None:
+    full = loss(RIGHT, 0.01 * SHARES)
+    assert audited(RIGHT, 0.01 * SHARES, weight=None, full=full).ok
+    wrong = audited(4 * RIGHT, 0.01 * SHARES, weight=None, full=full)
+    assert wrong.claim == "Loss counts 4 times as much as it should; aux is exact."
+    skewed = loss(RIGHT, [0.02, 0.01, 0.01, 0.01])
+    report = audited(RIGHT, 0.01 * SHARES, weight=None, full=skewed)
+    assert report.verdict is Verdict.COUNTS_DIFFER
+    gone = loss(RIGHT, 0 * SHARES)
+    missing = audited(RIGHT, 0 * SHARES, weight=None, full=gone)
+    assert missing.claim == "Aux is missing; loss is exact."
+
+
 def test_the_main_term_may_be_the_wrong_one() -> None:
     report = audited(np.ones(4) / 4, WEIGHT * SHARES)
     assert report.verdict is Verdict.MEAN_OF_MEANS

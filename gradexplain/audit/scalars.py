@@ -15,7 +15,7 @@ from gradexplain.audit.tell.report import Report, report_of
 from gradexplain.audit.tell.sentences import digits
 
 _FLOAT32 = 1e-5  # how far two ways to add up losses in float32 may differ
-_HALF_BITS = {8: 2.0**-9, 11: 2.0**-12}  # bfloat16 and float16: their rounding, relatively
+_HALF_BITS = (8, 11)  # the significant bits of bfloat16 and float16
 _NEAR = 4  # times the rounding: what is nearer to the right mean may be it
 
 
@@ -279,9 +279,11 @@ def _details(losses: _Losses, known: list[_Known], said: _Known | None) -> str:
 def _rounding(values: Vector, decimals: int | None) -> Vector:
     """Return how far each value may be rounded: by their decimals, their type, or a sum's."""
     shown = max(map(_decimals, values)) if decimals is None else decimals
-    half = next((unit for bits, unit in _HALF_BITS.items() if _fits(values, bits)), 0.0)
-    relative = max(_FLOAT32, half if decimals is None else 0.0)
-    return np.maximum(0.5 * 10.0**-shown, relative * np.abs(values))
+    rounding = np.maximum(0.5 * 10.0**-shown, _FLOAT32 * np.abs(values))
+    bits = next((bits for bits in _HALF_BITS if _fits(values, bits)), None)
+    if bits is None or decimals is not None:
+        return rounding
+    return np.maximum(rounding, 2.0 ** (np.frexp(values)[1] - bits - 1))
 
 
 def _decimals(value: float) -> int:

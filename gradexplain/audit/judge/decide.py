@@ -13,8 +13,9 @@ from gradexplain.audit.judge.factors import factor_names
 from gradexplain.audit.judge.inside import IN_THE_SPAN, Step, but_unread
 from gradexplain.audit.judge.outside import extra_term, is_off, strays, unexplained
 from gradexplain.audit.judge.weightings import left_out, named_weightings
-from gradexplain.audit.judge.weights import Vector
+from gradexplain.audit.judge.weights import Vector, Weights
 
+_SMALL = 1e-5  # the factor of a term that, without a weight to be held to, would not be missed
 _TEN = 10  # a mistake is named if its effect is so many times what lies outside the span
 
 
@@ -54,13 +55,23 @@ def _against_full(case: Case) -> Finding | None:
     full = case.evidence.full if case.evidence else None
     if full is None:
         return None
-    as_expected = full.weights.fits(case.expected, sharply=False)
+    as_expected = full.weights.fits(_scaled(case, full.weights), sharply=False)
     if full.outside > full.outer:
         return _full_outside(case, full, as_expected=as_expected)
     enough = case.evidence is None or case.evidence.enough
     if case.counts is None or as_expected or not enough:
         return None
     return _counts_differ(case, case.counts, full)
+
+
+def _scaled(case: Case, read: Weights) -> Vector:
+    """Return the expected weights, where a term has no weight of its own with the factor read."""
+    expected = case.expected.copy()
+    for name in case.parts.unweighted:
+        rows = np.flatnonzero(np.array(case.parts.terms) == name)
+        factor, uncertainty = read.only(rows).factor(expected[rows])
+        expected[rows] *= factor if np.isfinite(uncertainty) else 1.0
+    return expected
 
 
 def _too_few_numbers(case: Case) -> Finding | None:
@@ -93,10 +104,19 @@ def _by_term(case: Case) -> Finding | None:
 
 
 def _of_term(case: Case, name: str) -> Finding:
-    """Decide one term; where it has no weight to be held to, any common factor passes."""
-    found = decide(case.only(name))
-    if name in case.parts.unweighted and found.verdict is Verdict.RESCALED:
+    """Decide one term; where it has no weight to be held to, any common factor passes.
+
+    So does one too small to be read: that nothing is there can be said only in fine arithmetic.
+    """
+    term = case.only(name)
+    found = decide(term)
+    if name not in case.parts.unweighted:
+        return found
+    if found.verdict is Verdict.RESCALED:
         return Finding(Verdict.EXACT, note("proportions only", factor=found.factor))
+    unsure = term.weights.uncertainty(np.zeros_like(term.expected))
+    if found.verdict is Verdict.DROPPED and found.factor == 0 and unsure.max() > _SMALL:
+        return Finding(Verdict.AMBIGUOUS, note("missing or small"))
     return found
 
 
@@ -230,14 +250,17 @@ def _full_outside(case: Case, full: Full, *, as_expected: bool) -> Finding | Non
 
 def _counts_differ(case: Case, counts: Vector, full: Full) -> Finding:
     """Say that F weighs the parts by other weights than their counts."""
-    n = float(counts.sum())
+    n, given = float(counts.sum()), case.parts.intended != "target"
     if case.parts.means and full.weights.fits(np.full_like(case.expected, 1 / n)):
         found = Finding(Verdict.PARTS_ARE_SUMS, note("full of sums", n=n))
     else:
         values, zero = full.weights.values, full.weights.uncertainty(0 * case.expected)
         weights = tuple(np.where(np.abs(values) <= zero, 0, values).tolist())
-        found = Finding(Verdict.COUNTS_DIFFER, note("counts differ", weights=weights))
-    if full.meets:
+        kind = "another mean" if given else "counts differ"
+        claim = note(kind, weights=weights)
+        right = given and case.weights.fits(case.expected) and not case.beyond
+        found = Finding(Verdict.COUNTS_DIFFER, claim, conclusive=not right)
+    if full.meets and not given:
         return Finding(
             found.verdict, found.claim, notes=(note("is full, counts wrong"),), conclusive=False
         )

@@ -48,6 +48,8 @@ def _up_to_a_factor(case: Case) -> Finding | None:
     if missing:
         either = note("also", weighting=name, factor=factor)
         return Finding(Verdict.AMBIGUOUS, note("several"), notes=(either, *missing))
+    if factor == 1 and name == "expected":  # then it would fit without any, and does not sharply
+        return None
     names = factor_names(case, factor, uncertainty) if factor != 1 else []
     strained = abs(factor - 1) <= _CLEAR * _relative(case) and (
         _CLEAR * case.weights.deviation(factor * weights) > 1

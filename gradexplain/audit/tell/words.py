@@ -84,6 +84,8 @@ SENTENCES: dict[str, str] = {
     "not a mean": "The full gradient is not a weighted sum of the parts, so no weights make A "
     "right.",
     "counts differ": "The full gradient weighs the parts differently from their counts: {weights}.",
+    "another mean": "The full gradient is another mean than the one you expect: it weighs the "
+    "parts by {weights}.",
     "full of sums": "The full gradient weighs every part by 1/{n}, so the parts are gradients of "
     'sums, not of means. Pass reduction="sum".',
     "full and arithmetic": "The full gradient is not a weighted sum of the parts in float32, but "
@@ -152,6 +154,7 @@ SENTENCES: dict[str, str] = {
     "right inside": "The share of A that the parts explain has the expected weights.",
     "sketched outside": "On sketches these weights are only estimates: audit the full gradients.",
     "parameters off": "{off} of {of} parameters are off: {names}.",
+    "missing or small": "The term is missing, or its factor is too small to be read.",
     "proportions only": "The proportions are exact. The factor, {factor}, is not judged, because "
     "the term was given no weight.",
     # what taps see
