@@ -17,6 +17,7 @@ from audits import (
 )
 
 from gradexplain import Verdict, audit_accumulation
+from gradexplain.audit.judge import Case, Parts, Weights, decide
 
 K = len(PARTS)
 LOOKS_THE_SAME = "A is the mean gradient, but on this batch a mistake would look the same."
@@ -285,3 +286,22 @@ def test_only_numbers_that_are_not_zero_are_counted() -> None:
     assert report.claim.startswith(
         "The parts span 4 directions, and hold 12 numbers that are not zero."
     )
+
+
+@pytest.mark.parametrize(
+    ("absolute", "ok"),
+    [
+        ([0.08, 0.1, 0, 0], True),  # one half is lost
+        ([0.08, 0.1, 0.06, 0], None),
+        ([0.08, 0.1, np.inf, 0], True),  # along the others, where no mistake could hide
+    ],
+)
+def test_nothing_is_right_with_more_than_half_of_the_weights_lost_in_rounding(
+    absolute: list[float], ok: bool | None
+) -> None:
+    expected = np.array([0.25, 0.25, 0.125, 0.375])
+    read = Weights(expected, np.array(absolute), 1e-6, np.eye(4))
+    found = decide(Case(read, Parts(expected, 1e-9 * expected)))
+    assert found.ok is ok
+    unread = [one.facts["parts"] for one in found.notes if one.kind == "but unread"]
+    assert unread == [tuple(np.flatnonzero(absolute).tolist())]

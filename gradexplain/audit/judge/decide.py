@@ -16,6 +16,7 @@ from gradexplain.audit.judge.weightings import left_out, named_weightings
 from gradexplain.audit.judge.weights import Vector, Weights
 
 _SMALL = 1e-5  # the factor of a term that, without a weight to be held to, would not be missed
+_HALF = 0.5  # with more than this share lost in rounding, nothing is said to be right
 _TEN = 10  # a mistake is named if its effect is so many times what lies outside the span
 
 
@@ -137,6 +138,9 @@ def _exact(case: Case) -> Finding | None:
         alike = [note("also any mean")]
     if read.cancels(case.expected):
         alike.append(note("also any factor"))
+    blurred = read.unread(case.expected) & np.isfinite(read.absolute)
+    if np.abs(case.expected[blurred]).sum() > _HALF * np.abs(case.expected).sum():
+        alike += but_unread(case)
     if alike:
         return Finding(Verdict.AMBIGUOUS, note("exact or other"), notes=tuple(alike))
     even = np.full_like(case.expected, 1 / len(case.expected))
