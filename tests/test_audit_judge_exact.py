@@ -297,10 +297,10 @@ def test_only_numbers_that_are_not_zero_are_counted() -> None:
     ],
 )
 def test_nothing_is_right_with_more_than_half_of_the_weights_lost_in_rounding(
-    absolute: list[float], ok: bool | None
+    absolute: list[float], *, ok: bool | None
 ) -> None:
     expected = np.array([0.25, 0.25, 0.125, 0.375])
-    read = Weights(expected, np.array(absolute), 1e-6, np.eye(4))
+    read = Weights(expected, np.array(absolute), 1e-6, np.diag([1.0, 1, 100, 1]))
     found = decide(Case(read, Parts(expected, 1e-9 * expected)))
     assert found.ok is ok
     unread = [one.facts["parts"] for one in found.notes if one.kind == "but unread"]
