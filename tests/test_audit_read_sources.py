@@ -187,7 +187,7 @@ def test_all_gradients_are_sketches_of_one_kind_or_none_is() -> None:
     [
         (Update(A, sketch(A), 0.1), PARTS, "accumulated.after"),
         (Update(sketch(A), A, 0.1), PARTS, "accumulated.before"),
-        (Update(sketch(A), sketch(A), 0.1), PARTS, "accumulated.before"),
+        (Update(sketch(A), sketch(A), 0.1), [sketch(part) for part in PARTS], "accumulated.before"),
         (Update(A, OTHER, 0.1), [sketch(part) for part in PARTS], "parts[0]"),
     ],
 )

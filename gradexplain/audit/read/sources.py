@@ -82,7 +82,7 @@ def sources(
     labelled = {f"{name}[{k}]": p for name, each in listed.items() for k, p in enumerate(each)}
     gradients = labelled | summed | others
     if update is not None:
-        _check_whole(gradients | {"accumulated.after": update.after})
+        _check_whole(summed | {"accumulated.after": update.after} | labelled | others)
     rows = {label: row for row, label in enumerate(gradients)}
     sketched = _sketched(gradients)
     return Sources(
