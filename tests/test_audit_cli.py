@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from audits import COUNTS, RIGHT, Gradient, random_parts, times, weighted
@@ -74,9 +75,10 @@ def test_json_has_a_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (
             lambda step: step.update(count=COUNTS),
             (
-                "step.npz must name its arrays accumulated, workers, before, after, learning_rate, "
-                "parts, counts, full, groups, expect, also, terms, again, extra, each with what "
-                "follows it, not 'count'"
+                "step.npz must name its arrays accumulated/NAME, workers/0/NAME, before/NAME, "
+                "after/NAME, learning_rate, parts/0/NAME, counts, full/NAME, groups, expect, "
+                "also/WHAT, again/NAME, extra/WHAT/NAME, terms/WHAT/parts/0/NAME, "
+                "terms/WHAT/counts, terms/WHAT/weight, not 'count'"
             ),
         ),
         (lambda step: step.pop("counts"), "counts or full must be given, or both"),
@@ -111,6 +113,61 @@ def test_a_file_that_lacks_something_says_what(
     change(step)
     assert main(["audit", write(tmp_path / "step.npz", step)]) == 2
     assert capsys.readouterr() == ("", f"gradexplain: {message}\n")
+
+
+TERMS = "terms/WHAT/parts/0/NAME, terms/WHAT/counts, terms/WHAT/weight"
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("terms/aux/weights", TERMS),
+        ("terms/aux/weight/0", TERMS),
+        ("terms/aux", TERMS),
+        ("terms//counts", TERMS),
+        ("terms", TERMS),
+        ("expect/0", "expect"),
+        ("groups/0", "groups"),
+        ("counts/0", "counts"),
+        ("learning_rate/0", "learning_rate"),
+        ("also", "also/WHAT"),
+        ("also/", "also/WHAT"),
+        ("also/a/b", "also/WHAT"),
+        ("extra", "extra/WHAT/NAME"),
+        ("extra//w", "extra/WHAT/NAME"),
+        ("parts", "parts/0/NAME"),
+        ("workers", "workers/0/NAME"),
+    ],
+)
+def test_an_array_that_nothing_would_read_is_refused(
+    name: str, allowed: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "step.npz", {**step_of(), name: np.ones(4)})
+    assert main(["audit", path]) == UNUSABLE
+    message = f"step.npz must name its arrays {allowed}, not {name!r}"
+    assert capsys.readouterr() == ("", f"gradexplain: {message}\n")
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("name", ["accumulated", "parts/0"])
+def test_a_gradient_is_one_array_or_several(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "step.npz", {**step_of(), name: np.ones(4)})
+    assert main(["audit", path]) == UNUSABLE
+    message = f"{name} must be one array or several, {name}/NAME, not both"
+    assert capsys.readouterr().err == f"gradexplain: {message}\n"
+
+
+def test_numbers_may_be_in_bfloat16(tmp_path: Path) -> None:
+    weights = [0.5, 0.25, 0.125, 0.125]
+    numbers = {"counts": COUNTS, "expect": weights, "groups": [0, 0, 1, 1]}
+    step = step_of(weights)
+    step |= {name: np.array(each, ml_dtypes.bfloat16) for name, each in numbers.items()}
+    report = audit_file(write(tmp_path / "step.safetensors", step))
+    assert report.claim == "A has the weights you gave."
+    assert [part.count for part in report.parts] == COUNTS
 
 
 def test_a_missing_file_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -155,6 +155,33 @@ def test_dropout_is_no_mistake() -> None:
     assert report.verdict.value == "not-reproducible"
 
 
+def test_a_first_micro_batch_without_targets_is_left_out() -> None:
+    gradients = [np.full(50, np.nan), *np.random.default_rng(0).standard_normal((2, 50))]
+    report = check_accumulation(
+        lambda _, ks: sum(k * gradients[k] for k in ks[1:]) / 3,
+        lambda _, k: gradients[k],
+        np.zeros(2),
+        range(3),
+        range(3),
+    )
+    assert report.ok
+    assert report.notes == ("Not finite, but with a count of 0, so left out: parts[0].",)
+
+
+@pytest.mark.parametrize(("options", "calls"), [({}, 5), ({"again": None}, 4)])
+def test_the_first_mean_is_computed_again_unless_it_is_given(
+    options: dict[str, Any], calls: int
+) -> None:
+    asked: list[Batch] = []
+
+    def recorded(params: Params, batch: Batch) -> Params:
+        asked.append(batch)
+        return mean(params, batch)
+
+    assert check_accumulation(right, recorded, PARAMS, BATCHES, COUNTS, **options).ok
+    assert len(asked) == calls
+
+
 # What is refused
 
 CHANGED = "must leave params as they are, but it changed"

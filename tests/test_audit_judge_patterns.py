@@ -33,8 +33,8 @@ IN_PROPORTION = "They are in proportion to "
             RIGHT[[1, 0, 2, 3]],
             "These are the expected weights in another order: the counts belong to other parts.",
         ),
-        (RIGHT * [1, 2, 1, 1], "parts[1] counted twice."),
-        (RIGHT * [1, 2, 1, 2], "parts[1] and parts[3] counted twice."),
+        (RIGHT * [1, 2, 1, 1], "parts[1] is counted twice."),
+        (RIGHT * [1, 2, 1, 2], "parts[1] and parts[3] are counted twice."),
         (RIGHT**2, IN_PROPORTION + "the squares of the counts"),
         (1 / RIGHT, IN_PROPORTION + "one over the counts"),
         ((np.array(COUNTS) + 1) / 139, IN_PROPORTION + "one target more per part"),
@@ -107,7 +107,7 @@ def test_a_part_without_targets_has_no_count_to_divide_by_and_none_to_lose() -> 
 
 def test_a_part_without_targets_is_neither_doubled_nor_clipped() -> None:
     right = np.array([10.0, 90.0, 30.0, 0.0]) / 130
-    assert report_of(right * [1, 2, 1, 1], [10, 90, 30, 0]).notes == ("parts[1] counted twice.",)
+    assert report_of(right * [1, 2, 1, 1], [10, 90, 30, 0]).notes == ("parts[1] is counted twice.",)
     assert report_of(right * [1, 0.4, 1, 1], [10, 90, 30, 0]).notes == ()
 
 
@@ -115,7 +115,7 @@ def test_a_part_counted_twice_is_named_where_nothing_is_rounded() -> None:
     A = weighted([0.5, 0.25, 0.25, 0.25], APART)
     report = audit_accumulation(A, APART, counts=[7, 7, 7, 7])
     assert report.notes == (
-        "parts[0] counted twice.",
+        "parts[0] is counted twice.",
         "They are in the ratio 2 : 1 : 1 : 1. What do these numbers count?",
     )
 

@@ -217,9 +217,17 @@ def test_metadata_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_only_two_kinds_of_file_are_known(tmp_path: Path) -> None:
-    refused("step.pt must end in .npz or .safetensors", tmp_path / "step.pt", b"")
-    with pytest.raises(ValueError, match=r"^\. must end in \.npz or \.safetensors$"):
-        open_arrays("")
+    path = tmp_path / "step.pt"
+    path.touch()
+    wanted = "must be a path that ends in .npz or .safetensors, not"
+    refused(f"file {wanted} {str(path)!r}", path)
+    refused(f"file {wanted} '.'", Path())
+
+
+@pytest.mark.bad_input
+def test_a_path_to_another_kind_of_file_is_named_as_it_was_given() -> None:
+    with pytest.raises(ValueError, match=r"^parts\[0\] must be a path that ends in .* 'hello'$"):
+        audit_accumulation(PARTS[0], ["hello", PARTS[1]], counts=[1, 2])
 
 
 def npz(path: Path, members: dict[str, bytes], packing: int = zipfile.ZIP_STORED) -> Path:

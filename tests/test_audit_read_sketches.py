@@ -312,6 +312,43 @@ def test_bad_input_is_refused_by_name() -> None:
     refused(TypeError, "gradient must be an array, not object", sketch, object())
 
 
+@pytest.mark.bad_input
+@pytest.mark.parametrize("length", [4093.0, "a", None, True])
+def test_a_length_is_a_whole_number(length: Any) -> None:
+    message = f"length must be a whole number, not {length!r}"
+    refused(TypeError, message, sketch, np.ones(10), length=length)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    "offset", [5.0, "ab", None, (1, 2), (1, 2, 3), ((1,), (2,), (3,)), ((1.0,), (20,))]
+)
+def test_an_offset_is_a_whole_number_or_a_corner_and_a_shape(offset: Any) -> None:
+    message = (
+        "offsets['w'] must be a whole number, or a corner and a shape as in "
+        f"((0, 512), (4096, 1024)), not {offset!r}"
+    )
+    refused(TypeError, message, sketch, {"w": np.ones(10)}, offsets={"w": offset})
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("offsets", [5, 0, [1]])
+def test_offsets_are_given_by_name(offsets: Any) -> None:
+    message = f"offsets must be a dict keyed by name, not {type(offsets).__name__}"
+    refused(TypeError, message, sketch, {"w": np.ones(10)}, offsets=offsets)
+
+
+def test_whole_numbers_may_be_numpy_s() -> None:
+    shard, flat = {"w": np.ones((2, 3))}, {"w": np.ones(6)}
+    found = sketch(flat, np.int64(41), offsets={"w": np.int64(5)})  # type: ignore[arg-type, dict-item]
+    assert_close(found.values, sketch(flat, 41, offsets={"w": 5}).values)
+    corner: Any = (np.array([1, 0]), np.array([4, 9]))
+    assert_close(
+        sketch(shard, 41, offsets={"w": corner}).values,
+        sketch(shard, 41, offsets={"w": ((1, 0), (4, 9))}).values,
+    )
+
+
 def audit(A: object, parts: Any, counts: Any) -> object:
     return audit_accumulation(A, parts, counts=counts)
 

@@ -1,5 +1,6 @@
 """All gradients of one audit: their order, their labels, and what is copied of them."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,19 @@ def test_all_gradients_are_sketches_of_one_kind_or_none_is() -> None:
         listed(sketch(A, length=41), sketches)
     with pytest.raises(ValueError, match=r"not seed 1 and length 4093$"):
         listed(sketch(A, seed=1), sketches)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("update", "parts", "named"),
+    [
+        (Update(A, sketch(A), 0.1), PARTS, "accumulated.after"),
+        (Update(sketch(A), A, 0.1), PARTS, "accumulated.before"),
+        (Update(sketch(A), sketch(A), 0.1), [sketch(part) for part in PARTS], "accumulated.before"),
+        (Update(A, OTHER, 0.1), [sketch(part) for part in PARTS], "parts[0]"),
+    ],
+)
+def test_an_update_takes_no_sketches(update: Update, parts: Any, named: str) -> None:
+    message = f"{named} must be arrays, not a Sketch, where accumulated is an Update: "
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
+        listed(update, parts)

@@ -11,7 +11,7 @@ import pytest
 import gradexplain.audit
 from gradexplain import Verdict
 from gradexplain.audit.judge.case import Note, note
-from gradexplain.audit.tell.sentences import _BUILT, digits, listed, places, sentence, shown
+from gradexplain.audit.tell.sentences import _BUILT, digits, listed, places, sentence, shown, titled
 from gradexplain.audit.tell.words import FACTORS, INTENDED, SENTENCES, TITLES, WEIGHTINGS
 
 FOLDER = Path(gradexplain.audit.__file__).parent
@@ -284,6 +284,17 @@ def test_terms_are_said_to_be_missing_only_where_nothing_of_them_is_left() -> No
     assert sentence(note("terms", wrong=wrong, right=("d", "e"))) == (
         "A is missing, b is dropped and c is reweighted; d and e are exact."
     )
+
+
+def test_a_title_that_asks_is_no_claim_of_a_term() -> None:
+    wrong = (("loss", Verdict.PARTS_ARE_SUMS, 1.0),)
+    said = sentence(note("terms", wrong=wrong, right=("aux",)))
+    assert said == "Loss may have parts that are sums; aux is exact."
+
+
+def test_a_title_before_a_sentence_ends_with_one_mark() -> None:
+    assert titled(Verdict.EXACT, "It is.") == "exact. It is."
+    assert titled(Verdict.PARTS_ARE_SUMS, "It is.") == "are the parts sums? It is."
 
 
 def test_what_the_losses_say_of_a_term_is_in_its_name() -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,6 +15,7 @@ import numpy as np
 from gradexplain.audit.api import audit_accumulation
 from gradexplain.audit.given import PerWorker, Term, Update
 from gradexplain.audit.read.files import Stored, open_arrays
+from gradexplain.audit.read.tensors import Tensor
 from gradexplain.audit.tell.report import Report
 
 HELP = """\
@@ -122,12 +124,11 @@ def audit_file(
     A weighs every part alike, times 2.
     """
     step, file = open_arrays(path), Path(path).name
-    strange = next((name for name in step if name.split("/")[0] not in _NAMES), None)
+    strange = next((name for name in step if not _READ.fullmatch(name)), None)
     if strange is not None:
-        raise ValueError(
-            f"{file} must name its arrays {', '.join(_NAMES)}, each with what follows it, "
-            f"not {strange!r}"
-        )
+        first = strange.split("/")[0]
+        near = [name for name in _NAMES if name.split("/")[0] == first] or _NAMES
+        raise ValueError(f"{file} must name its arrays {', '.join(near)}, not {strange!r}")
     weights = _numbers(step, "expect")
     if weights is not None and expect is not None:
         raise ValueError(f"{file} holds weights under 'expect', so leave out --expect {expect}")
@@ -149,8 +150,13 @@ def audit_file(
 
 
 _NAMES = (
-    *("accumulated", "workers", "before", "after", "learning_rate", "parts", "counts", "full"),
-    *("groups", "expect", "also", "terms", "again", "extra"),
+    *("accumulated/NAME", "workers/0/NAME", "before/NAME", "after/NAME", "learning_rate"),
+    *("parts/0/NAME", "counts", "full/NAME", "groups", "expect", "also/WHAT", "again/NAME"),
+    *("extra/WHAT/NAME", "terms/WHAT/parts/0/NAME", "terms/WHAT/counts", "terms/WHAT/weight"),
+)
+#: A gradient may be one array, without a NAME; `_numbered` checks the numbers.
+_READ = re.compile(
+    "|".join(_NAMES).replace("/NAME", "(/.*)?").replace("WHAT", "[^/]+").replace("0", "[^/]*")
 )
 
 
@@ -257,7 +263,10 @@ def _numbers(step: Stored, name: str) -> list[float] | None:
     """
     if name not in step:
         return None
-    values = np.atleast_1d(np.asarray(step[name]))
+    found = step[name]
+    if isinstance(found, Tensor):  # bfloat16, widened
+        found = found.flat.reshape(found.shape)
+    values = np.atleast_1d(np.asarray(found))
     if values.dtype.kind not in "fiu":
         raise TypeError(f"{name} must hold real numbers, not {values.dtype}")
     if values.ndim != 1:

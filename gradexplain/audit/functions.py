@@ -7,7 +7,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from gradexplain.audit.api import audit_accumulation
-from gradexplain.audit.given import PerWorker, Update
+from gradexplain.audit.given import PerWorker, Update, checked_counts
 from gradexplain.audit.judge.case import Verdict
 from gradexplain.audit.read.sketches import Sketch
 from gradexplain.audit.read.tensors import Tensor
@@ -32,7 +32,7 @@ def check_accumulation(
 
     It does for an accumulation what gradcheck does for a derivative. The functions may use any
     framework, and as many devices as they like. The first micro-batch's gradient is computed twice,
-    so that dropout is not taken for a mistake.
+    unless its count is 0, so that dropout is not taken for a mistake.
 
     Args:
         step_gradient: returns, from `params` and the list of all micro-batches, the gradient that
@@ -66,6 +66,7 @@ def check_accumulation(
     _check_callable("step_gradient", step_gradient)
     _check_callable("mean_loss_gradient", mean_loss_gradient)
     batches = _listed(micro_batches)
+    own = None if counts is None else checked_counts("counts", counts, len(batches))
     before = copied("params", params)
     found = _copied("step_gradient", step_gradient(params, batches))
     _check_same("step_gradient", before, params)
@@ -74,9 +75,10 @@ def check_accumulation(
         return _copied("mean_loss_gradient", mean_loss_gradient(params, batch))
 
     parts = [mean(batch) for batch in batches]
-    options.setdefault("again", mean(batches[0]))
+    if "again" not in options and (own is None or own[0]):  # of no target, the mean may be NaN
+        options["again"] = mean(batches[0])
     _check_same("mean_loss_gradient", before, params)
-    report = audit_accumulation(found, parts, counts=counts, **options)
+    report = audit_accumulation(found, parts, counts=own, **options)
     if report.verdict is not Verdict.UNEXPLAINED:
         return report
     return replace(report, questions=(_ADAM, *report.questions))

@@ -56,15 +56,26 @@ class Stored(Mapping[str, object]):
         return len(self._loaders)
 
     def under(self, prefix: str) -> "Stored":
-        """Return the arrays named `prefix/name`, by name; or the one named `prefix`, by ''."""
-        if prefix in self._loaders:
-            return Stored({"": self._loaders[prefix]})
+        """Return the arrays named `prefix/name`, by name; or the one named `prefix`, by ''.
+
+        Raises:
+            ValueError: there are both.
+        """
         start = f"{prefix}/"
-        return Stored({n[len(start) :]: f for n, f in self._loaders.items() if n.startswith(start)})
+        found = {n[len(start) :]: f for n, f in self._loaders.items() if n.startswith(start)}
+        if prefix not in self._loaders:
+            return Stored(found)
+        if found:
+            raise ValueError(f"{prefix} must be one array or several, {prefix}/NAME, not both")
+        return Stored({"": self._loaders[prefix]})
 
 
-def open_arrays(path: str | Path) -> Stored:
+def open_arrays(path: str | Path, label: str = "file") -> Stored:
     """Open a .npz or .safetensors file without reading its arrays.
+
+    Args:
+        path: the file.
+        label: how an error names the argument that the path was given as.
 
     Raises:
         ValueError: the name ends otherwise, or the file is damaged, or its sizes or names can't be.
@@ -73,7 +84,9 @@ def open_arrays(path: str | Path) -> Stored:
     path = Path(path)
     readers = {".npz": _open_npz, ".safetensors": _open_safetensors}
     if path.suffix not in readers:
-        raise ValueError(f"{path.name or path} must end in .npz or .safetensors")
+        raise ValueError(
+            f"{label} must be a path that ends in .npz or .safetensors, not {str(path)!r}"
+        )
     loaders = readers[path.suffix](path)
     if odd := [name[:99] for name in loaders if not name.isprintable()]:
         raise ValueError(f"{path.name} must give its arrays printable names, not {odd[0]!r}")

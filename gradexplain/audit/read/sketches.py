@@ -10,10 +10,12 @@ rows are added up. A prime length keeps the rows from lining up with the width o
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 import numpy.typing as npt
 
+from gradexplain.audit.given import named
 from gradexplain.audit.read.arithmetic import arithmetic_of, coarsest
 from gradexplain.audit.read.tensors import Tensor
 from gradexplain.audit.read.walk import check_finite, walk
@@ -81,7 +83,7 @@ def sketch(
             workers hold whole is sketched by one of them.
 
     Raises:
-        TypeError: as for `audit_accumulation`.
+        TypeError: as for `audit_accumulation`; or length or offsets are of the wrong kind.
         ValueError: length is below 1, or offsets names a parameter that is not there.
 
     >>> import numpy as np
@@ -92,9 +94,9 @@ def sketch(
     >>> bool(np.allclose(added.values, sketch(gradient).values, rtol=1e-12))
     True
     """
-    if length < 1:
-        raise ValueError(f"length must be at least 1, not {length}")
-    left, total, dtype, numbers = dict(offsets or {}), np.zeros(length), "float64", 0
+    length = _whole("length", length, least=1)
+    left, total = dict(named("offsets", offsets)), np.zeros(length)
+    dtype, numbers = "float64", 0
     for name, tensors in walk({"gradient": gradient}, "gradient"):
         tensor = tensors["gradient"]
         dtype = coarsest(dtype, arithmetic_of(tensor) or tensor.dtype)
@@ -114,12 +116,16 @@ def _runs(
 ) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
     """Yield the stretches of a shard that are also stretches of the whole, and where they begin."""
     flat, shape = tensor.flat, tensor.shape
-    if isinstance(offset, int):
-        if offset < 0:
-            raise ValueError(f"offsets[{name!r}] must be at least 0, not {offset}")
-        yield offset, flat
+    if isinstance(offset, int | np.integer):
+        yield _whole(f"offsets[{name!r}]", offset, least=0), flat
         return
-    corner, whole = offset
+    try:
+        corner, whole = (tuple(index(n) for n in each) for each in offset)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"offsets[{name!r}] must be a whole number, or a corner and a shape as in "
+            f"((0, 512), (4096, 1024)), not {offset!r}"
+        ) from None
     if tensor.present and (
         not len(corner) == len(whole) == len(shape)
         or any(at < 0 for at in corner)
@@ -133,9 +139,17 @@ def _runs(
         yield 0, flat
         return
     rows = flat.reshape(-1, shape[-1])
-    for index, run in zip(np.ndindex(*shape[:-1], 1), rows, strict=True):
-        place = tuple(np.add(corner, index).tolist())
+    for at, run in zip(np.ndindex(*shape[:-1], 1), rows, strict=True):
+        place = tuple(np.add(corner, at).tolist())
         yield int(np.ravel_multi_index(place, whole)), run
+
+
+def _whole(name: str, given: object, *, least: int) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer):
+        raise TypeError(f"{name} must be a whole number, not {given!r}")
+    if given < least:
+        raise ValueError(f"{name} must be at least {least}, not {given}")
+    return int(given)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # NaN and infinity are looked for afterwards

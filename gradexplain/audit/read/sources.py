@@ -81,6 +81,8 @@ def sources(
     listed = {name: _listed(name, each) for name, each in parts.items()}
     labelled = {f"{name}[{k}]": p for name, each in listed.items() for k, p in enumerate(each)}
     gradients = labelled | summed | others
+    if update is not None:
+        _check_whole(summed | {"accumulated.after": update.after} | labelled | others)
     rows = {label: row for row, label in enumerate(gradients)}
     sketched = _sketched(gradients)
     return Sources(
@@ -133,6 +135,15 @@ def _copies(gradients: dict[str, object]) -> dict[str, object]:
 
 def _copy(label: str, gradient: object) -> object:
     return gradient if isinstance(gradient, Sketch) else copied(label, gradient)
+
+
+def _check_whole(gradients: Mapping[str, object]) -> None:
+    sketched = next((name for name, g in gradients.items() if isinstance(g, Sketch)), None)
+    if sketched is not None:
+        raise TypeError(
+            f"{sketched} must be arrays, not a Sketch, where accumulated is an Update: "
+            "sketches don't keep the rounding of parameters"
+        )
 
 
 def _sketched(gradients: Mapping[str, object]) -> tuple[str, int] | None:

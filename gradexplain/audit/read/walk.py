@@ -79,7 +79,7 @@ def check_finite(name: str, tensors: Mapping[str, Tensor]) -> None:
 def _open(label: str, gradient: object) -> _Source:
     """Return a gradient as tensors by name, or as an iterator over (name, tensor)."""
     if isinstance(gradient, str | Path):
-        return open_arrays(gradient)
+        return open_arrays(gradient, label)
     if isinstance(gradient, Stored):
         return gradient
     if isinstance(gradient, Iterator):

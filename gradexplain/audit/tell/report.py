@@ -10,7 +10,7 @@ import numpy as np
 from gradexplain.audit.judge.case import Case, Finding, Note, Verdict
 from gradexplain.audit.judge.weights import Weights
 from gradexplain.audit.tell.advice import QUESTIONS, TO_DO, TO_DO_FOR, fitting
-from gradexplain.audit.tell.sentences import digits, sentence
+from gradexplain.audit.tell.sentences import digits, sentence, titled
 from gradexplain.audit.tell.text import Part, table, wrapped
 from gradexplain.audit.tell.words import EQUAL_COUNTS, INTENDED, SENTENCES, TITLES, UNTAPPED
 
@@ -117,7 +117,7 @@ class Report:
         lines += [line for detail in self.details for line in wrapped(detail)]
         lines.append("")
         for name, verdict, says in self.terms:
-            lines += wrapped(f"{TITLES[verdict]}. {says}", f"{name}: ")
+            lines += wrapped(titled(verdict, says), f"{name}: ")
         for w, weights in enumerate(self.workers):
             shown = ", ".join("?" if x is None else digits(x) for x in weights[:_MOST])
             lines += wrapped(

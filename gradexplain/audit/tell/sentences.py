@@ -23,6 +23,12 @@ def _sentence(note: Note, term: str) -> str:
     return SENTENCES[note.kind].format_map(facts)
 
 
+def titled(verdict: Verdict, says: str) -> str:
+    """Put a verdict's title before a sentence: "exact. A is the mean gradient."."""
+    title = TITLES[verdict]
+    return f"{title}{'' if title.endswith('?') else '.'} {says}"
+
+
 def digits(value: float, most: int = 4) -> str:
     """Write a number to so many digits, with a true minus sign; one that is almost one, to nine.
 
@@ -111,6 +117,11 @@ def _dropped(facts: Mapping[str, object], term: str) -> str:
     return f"{text}{_times(facts['factor'])}."
 
 
+def _doubled(facts: Mapping[str, object], term: str) -> str:
+    parts = facts["parts"]
+    return f"{shown('parts', parts, term)} {_be(_strings(parts))} counted twice."
+
+
 def _factor(facts: Mapping[str, object], _: str) -> str:
     name, value = str(facts["name"]), float(facts["value"])  # type: ignore[arg-type]
     equals = "" if name == digits(value) else f" = {digits(value)}"
@@ -138,6 +149,8 @@ def _term(name: str, verdict: Verdict, factor: float) -> str:
         return f"{name} is missing"
     if verdict is Verdict.RESCALED:
         return f"{name} counts {digits(factor)} times as much as it should"
+    if verdict is Verdict.PARTS_ARE_SUMS:
+        return f"{name} may have parts that are sums"
     article = "a " if TITLES[verdict].startswith("mean") else ""
     return f"{name} is {article}{TITLES[verdict]}"
 
@@ -185,6 +198,7 @@ _BUILT: dict[str, Callable[[Mapping[str, object], str], str]] = {
     "also": _also,
     "also without": _also_without,
     "dropped": _dropped,
+    "doubled": _doubled,
     "factor": _factor,
     "extra": _extra,
     "terms": _terms,

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from gradexplain.audit.judge.case import Verdict
 from gradexplain.audit.tell.report import Report
+from gradexplain.audit.tell.sentences import titled
 from gradexplain.audit.tell.text import wrapped
 from gradexplain.audit.tell.words import TITLES
 
@@ -121,7 +122,7 @@ class Steps:
         title = TITLES[worst.report.verdict].upper()
         lines = wrapped(f"{title} in {_named(worst.steps)}, of {self.count} read")
         for one in self.alike:
-            text = f"{TITLES[one.report.verdict]}. {one.report.claim}"
+            text = titled(one.report.verdict, one.report.claim)
             lines += wrapped(text, f"{_named(one.steps)}: ")
         for reason, steps in self.unread.items():
             lines += wrapped(f"not read: {reason}", f"{_named(steps)}: ")

@@ -66,7 +66,7 @@ def _label(parts: Sequence[Part]) -> str:
 
 def _name(part: Part) -> str:
     if part.worker is None:
-        return f"{part.term[:24]} {part.index}".strip()
+        return f"{part.term[:22]} {part.index}".strip()  # an index of four digits still fits
     return f"{part.term[:14]} {part.index}  {part.worker:>6}".strip()
 
 

@@ -130,7 +130,6 @@ SENTENCES: dict[str, str] = {
     "loss scale undone": "2^−{power}: a loss scale that was divided out twice, or never applied.",
     "another order": "These are the expected weights in another order: the counts belong to other "
     "parts.",
-    "doubled": "{parts} counted twice.",
     "counted twice over": "They are in proportion to the squares of the counts: each part is "
     "multiplied by its count twice.",
     "one target more": "They are in proportion to one target more per part: are labels counted "
