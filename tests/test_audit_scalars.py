@@ -77,6 +77,7 @@ AMONG = (
         (2.9, f"reweighted: {AMONG}"),
         (2.31, f"reweighted: {AMONG}"),
         (4.12, f"reweighted: {AMONG}"),
+        (4.125, f"reweighted: {AMONG}"),  # 4.12 may stand for 4.1249, and 4.125 for 4.1246
         (
             5.5,
             "unexplained: The reported value lies outside the losses, so it is not a mean of them.",

@@ -111,3 +111,17 @@ def test_in_coarse_arithmetic_one_value_is_one_to_its_rounding(
     unit = 2.0**-9
     one = seen(unit=unit, glance=(1.0, 2.0, 3.0))
     assert found(last(one, value=1.5 * (1 + off * unit))) == times
+
+
+def test_passes_that_repeat_a_gradient_or_add_none_are_no_joint_loss() -> None:
+    assert found(seen(added=np.zeros((K, 2, 131)))) == {}
+    once = np.random.default_rng(0).standard_normal((1, 2, 131))
+    nearly = np.concatenate([once, once * (1 + 1e-4), once * (1 + 2e-4)])
+    assert found(seen(added=nearly)) == {}
+    assert found(seen(added=once * np.array([1, 1.002, 1.004])[:, None, None])) == {"loss": K}
+
+
+def test_losses_in_coarse_arithmetic_or_apart_are_not_one() -> None:
+    assert found(seen(unit=1e-6)) == {"loss": K}
+    assert found(seen(unit=1.1e-6)) == {}
+    assert found(replace(seen(), apart=True)) == {}
