@@ -68,6 +68,18 @@ def test_workers_may_differ_by_rounding(off: float, *, agree: bool) -> None:
     assert (report.verdict is Verdict.WORKERS_DISAGREE) is not agree
 
 
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize(("off", "agree"), [(1e-6, True), (1e-2, False)])
+def test_workers_may_differ_in_one_small_tensor(which: int, off: float, *, agree: bool) -> None:
+    gradients, shrunk = copies(3), [{**part, "b": part["b"] / 1000} for part in PARTS]
+    for gradient in gradients:
+        gradient["b"] /= 1000
+    gradients[which]["b"] *= np.float32(1 + off)
+    report = audit_accumulation(PerWorker(gradients), shrunk, counts=COUNTS)
+    assert (report.verdict is Verdict.WORKERS_DISAGREE) is not agree
+    assert ("All 3 workers end with the same gradient." in report.notes) is agree
+
+
 def test_workers_may_be_sketched_and_divided_by_the_factor_that_is_meant() -> None:
     report = audit_accumulation(
         PerWorker([sketch(g) for g in copies(2, times(A, 2.0))]),
