@@ -203,3 +203,43 @@ def test_an_update_of_bare_arrays_is_read() -> None:
     after = before - 0.1 * (0.25 * parts[0] + 0.75 * parts[1])
     report = audit_accumulation(Update(before, after, 0.1), parts, counts=[1, 3])
     assert report.check().weights == pytest.approx((0.25, 0.75))
+
+
+def test_the_parameters_of_an_update_may_be_an_extra_column_as_well() -> None:
+    decayed = plus(A, THETA, 0.5)
+    after = stepped(decayed, RATE)
+    for theta in (THETA, after):
+        report = audit_accumulation(
+            Update(THETA, after, RATE), PARTS, counts=COUNTS, extra={"theta": theta}
+        )
+        assert report.verdict is Verdict.EXTRA_TERM
+        assert "the mean gradient" in report.claim
+    right = Update(THETA, stepped(A, RATE), RATE)
+    assert audit_accumulation(right, PARTS, counts=COUNTS, extra={"theta": THETA}).ok is True
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("before", "after", "extra", "message"),
+    [
+        (THETA, THETA, A, r"accumulated\.after\['w'\] must not share memory with accumulated\.b"),
+        (THETA, THETA, THETA, r"accumulated\.after\['w'\] must not share memory with accumulated"),
+        (THETA, A, PARTS[0], r"extra\['theta'\]\['w'\] must not share memory with parts\[0\]"),
+        (PARTS[0], A, THETA, r"accumulated\.before\['w'\] must not share memory with parts\[0\]"),
+    ],
+)
+def test_no_other_memory_may_be_shared_beside_an_update(
+    before: Gradient, after: Gradient, extra: Gradient, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        audit_accumulation(
+            Update(before, after, RATE), PARTS, counts=COUNTS, extra={"theta": extra}
+        )
+
+
+@pytest.mark.bad_input
+def test_an_extra_column_may_not_be_a_itself_nor_another_column() -> None:
+    with pytest.raises(ValueError, match=r"extra\['x'\]\['w'\] must not share memory with acc"):
+        audit_accumulation(A, PARTS, counts=COUNTS, extra={"x": A})
+    with pytest.raises(ValueError, match=r"extra\['y'\]\['w'\] must not share memory with extra"):
+        audit_accumulation(A, PARTS, counts=COUNTS, extra={"x": THETA, "y": THETA})
