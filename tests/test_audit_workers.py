@@ -5,6 +5,7 @@ import pytest
 from audits import COUNTS, RIGHT, Gradient, plus, random_parts, times, weighted
 
 from gradexplain import PerWorker, Update, Verdict, audit_accumulation, sketch
+from gradexplain.audit.read.tensors import widen_bfloat16
 
 PARTS = random_parts(dtype=np.float32)
 A = weighted(RIGHT, PARTS)
@@ -153,6 +154,29 @@ def test_mistakes_show_through_the_rounding_of_parameters(
 def difference(rate: float) -> Gradient:
     after = stepped(A, rate)
     return {n: ((THETA[n] - after[n]) / np.float32(rate)).astype(np.float32) for n in THETA}
+
+
+def as_bfloat16(gradient: Gradient) -> Gradient:
+    """Round to bfloat16, in arrays of float32."""
+    bits = {n: np.asarray(v, np.float32).view(np.uint32) for n, v in gradient.items()}
+    return {n: widen_bfloat16(((b + 0x8000) >> 16).astype(np.uint16)) for n, b in bits.items()}
+
+
+@pytest.mark.parametrize(("rate", "ok"), [(1e-2, None), (0.3, True)])
+def test_bfloat16_parameters_may_be_saved_as_float32(rate: float, *, ok: bool | None) -> None:
+    parts = [as_bfloat16(part) for part in PARTS]
+    before = as_bfloat16(THETA)
+    after = as_bfloat16(plus(before, as_bfloat16(weighted(RIGHT, parts)), -rate))
+    report = audit_accumulation(Update(before, after, rate), parts, counts=COUNTS)
+    assert report.ok is ok
+
+
+def test_a_float32_step_from_a_bfloat16_checkpoint_is_read_sharply() -> None:
+    before = as_bfloat16(THETA)
+    for weights, verdict in [(RIGHT, Verdict.EXACT), (np.ones(4) / 4, Verdict.MEAN_OF_MEANS)]:
+        after = plus(before, weighted(weights, PARTS), -RATE)
+        report = audit_accumulation(Update(before, after, RATE), PARTS, counts=COUNTS)
+        assert report.verdict is verdict
 
 
 def test_without_update_a_difference_of_parameters_is_asked_about() -> None:
