@@ -58,8 +58,10 @@ def test_the_parts_of_one_term_are_a_case_of_their_own() -> None:
     assert evidence is not None
     assert evidence.hidden.tolist() == [True, False]
     assert (evidence.full, evidence.extended, evidence.outside) == (None, None, 0.5)
-    ((name, weights, _),) = evidence.parameters
+    ((name, weights, shown),) = evidence.parameters
     assert (name, weights.values.tolist()) == ("w", [0.3, 0.7])
+    assert shown.hidden.tolist() == [True, False]
+    assert (shown.full, shown.extended, shown.outside) == (None, None, 0.5)
 
 
 def test_what_is_not_known_is_not_known_of_one_term() -> None:

@@ -104,6 +104,52 @@ def test_the_rounding_of_parameters_goes_with_their_length_and_the_learning_rate
     assert gathered().roundings.tolist() == [0, 0, 0]
 
 
+RNG = np.random.default_rng(0)
+FINE, COARSE = RNG.standard_normal(60).astype(np.float32), RNG.standard_normal(60)
+COARSE = (COARSE.astype(np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32)  # bfloat16
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "arithmetic"),
+    [
+        (COARSE + 0, COARSE[::-1], "bfloat16"),
+        (FINE + 0, COARSE, "bfloat16"),
+        (COARSE + 0, FINE, "float32"),  # the step starts at a bfloat16 checkpoint
+        (FINE.astype(float), FINE[::-1].astype(float), "float32"),
+        (FINE + 0, np.ones(60, np.float32), "float32"),
+        (COARSE + 0, np.ones(60, np.float32), "bfloat16"),  # of the two, the one that shows any
+        (np.zeros(60, np.float32), np.ones(60), "float32"),
+        (FINE.astype(np.float16), FINE, "float16"),
+    ],
+)
+def test_parameters_were_rounded_as_their_numbers_show(
+    before: npt.NDArray[Any], after: npt.NDArray[Any], arithmetic: str
+) -> None:
+    parts = [{"w": part["w"].ravel()[:60]} for part in PARTS]
+    found = gathered(Update({"w": before}, {"w": after.copy()}, 0.1), parts=parts)
+    length = float(np.linalg.norm(after.astype(float)))
+    assert found.roundings == pytest.approx([UNITS[arithmetic] * length / 0.1])
+
+
+def test_parameters_that_show_nothing_were_rounded_as_the_others() -> None:
+    ones = np.ones(60, np.float32)
+    before = {"w": COARSE + 0, "still": COARSE + 0, "ones": ones}
+    parts = [dict.fromkeys(before, part["w"].ravel()[:60]) for part in PARTS]
+    parts = [{name: array.copy() for name, array in part.items()} for part in parts]
+    for w, arithmetic in ((COARSE[::-1], "bfloat16"), (FINE, "float32")):
+        after = {"w": w.copy(), "still": COARSE.copy(), "ones": 2 * ones}
+        found = gathered(Update(before, after, 1.0), parts=parts)
+        lengths = [float(np.linalg.norm(after[name])) for name in before]
+        assert found.roundings == pytest.approx(UNITS[arithmetic] * np.array(lengths))
+
+
+def test_the_length_of_float16_parameters_is_no_float16_number() -> None:
+    before, after = ({"w": np.full(600, value, np.float16)} for value in (301, 300))
+    parts = [{"w": part["w"].ravel()} for part in PARTS]
+    found = gathered(Update(before, after, 1.0), parts=parts)
+    assert found.roundings == pytest.approx([2.0**-11 * 300 * 600**0.5])
+
+
 # The arithmetic
 
 

@@ -322,6 +322,17 @@ def test_each_worker_is_read_and_compared_with_the_first() -> None:
     assert read_of(PerWorker([MEAN])).evidence.workers == ()
 
 
+def test_workers_that_differ_in_one_parameter_differ_there_and_so_as_a_whole() -> None:
+    other = {**times(MEAN, 1.0), "b": 1.1 * MEAN["b"]}
+    evidence = read_of(PerWorker([times(MEAN, 1.0), other])).evidence
+    assert evidence.disagree
+    assert {name: found.disagree for name, _, found in evidence.parameters} == {
+        "w": False,
+        "b": True,
+        "scale": False,
+    }
+
+
 def test_parts_of_sums_are_read_as_means() -> None:
     counts = np.array(COUNTS)
     table = Parts(RIGHT, 1e-9 * RIGHT, counts=counts, means=False)

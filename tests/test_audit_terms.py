@@ -151,6 +151,41 @@ def test_something_outside_both_terms_is_unexplained() -> None:
     assert report.ok is False
 
 
+THETA = random_parts(1, seed=9)[0]
+
+
+def decayed(rate: float, main: npt.ArrayLike = RIGHT, *, known: bool = True) -> Report:
+    A = plus(loss(main, WEIGHT * SHARES), THETA, rate)
+    terms = {"aux": Term(AUX, SEQUENCES.tolist(), WEIGHT)}
+    theta = THETA if known else random_parts(1, seed=10)[0]
+    return audit_accumulation(A, PARTS, counts=COUNTS, terms=terms, extra={"theta": theta})
+
+
+def test_an_extra_column_explains_what_lies_outside_both_terms() -> None:
+    report = decayed(0.05)
+    assert (report.verdict, report.ok) == (Verdict.EXTRA_TERM, False)
+    assert report.claim == (
+        "Apart from the extra columns, A is the mean gradient; it holds 0.05 × extra['theta']."
+    )
+    assert report.weights == pytest.approx([*RIGHT, *(WEIGHT * SHARES)])
+    assert decayed(0.05, np.ones(4) / 4).verdict is Verdict.EXTRA_TERM
+
+
+def test_an_extra_column_that_explains_nothing_leaves_the_terms_as_they_are() -> None:
+    assert decayed(0.0).claim == "Each term is exact: loss and aux."
+    assert decayed(0.0, np.ones(4) / 4).claim == "Loss is a mean of means; aux is exact."
+    assert decayed(0.05, known=False).verdict is Verdict.UNEXPLAINED
+
+
+def test_an_extra_column_may_explain_a_single_parameter_beside_both_terms() -> None:
+    A = loss(RIGHT, WEIGHT * SHARES)
+    A["b"] = A["b"] + 0.05 * THETA["b"]
+    terms = {"aux": Term(AUX, SEQUENCES.tolist(), WEIGHT)}
+    report = audit_accumulation(A, PARTS, counts=COUNTS, terms=terms, extra={"theta": THETA})
+    assert report.verdict is Verdict.EXTRA_TERM
+    assert "0.05 × extra['theta']" in dict(report.parameters)["b"]
+
+
 def test_terms_as_sums_are_divided_by_their_own_counts() -> None:
     sums = [times(part, n) for part, n in zip(PARTS, COUNTS, strict=True)]
     others = [times(part, n) for part, n in zip(AUX, SEQUENCES, strict=True)]

@@ -5,6 +5,7 @@ import pytest
 from audits import COUNTS, RIGHT, Gradient, plus, random_parts, times, weighted
 
 from gradexplain import PerWorker, Update, Verdict, audit_accumulation, sketch
+from gradexplain.audit.read.tensors import widen_bfloat16
 
 PARTS = random_parts(dtype=np.float32)
 A = weighted(RIGHT, PARTS)
@@ -66,6 +67,18 @@ def test_workers_may_differ_by_rounding(off: float, *, agree: bool) -> None:
     other = {name: (A[name] + off * stray[name]).astype(np.float32) for name in A}
     report = audit_accumulation(PerWorker([A, other]), PARTS, counts=COUNTS)
     assert (report.verdict is Verdict.WORKERS_DISAGREE) is not agree
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize(("off", "agree"), [(1e-6, True), (1e-2, False)])
+def test_workers_may_differ_in_one_small_tensor(which: int, off: float, *, agree: bool) -> None:
+    gradients, shrunk = copies(3), [{**part, "b": part["b"] / 1000} for part in PARTS]
+    for gradient in gradients:
+        gradient["b"] /= 1000
+    gradients[which]["b"] *= np.float32(1 + off)
+    report = audit_accumulation(PerWorker(gradients), shrunk, counts=COUNTS)
+    assert (report.verdict is Verdict.WORKERS_DISAGREE) is not agree
+    assert ("All 3 workers end with the same gradient." in report.notes) is agree
 
 
 def test_workers_may_be_sketched_and_divided_by_the_factor_that_is_meant() -> None:
@@ -143,6 +156,29 @@ def difference(rate: float) -> Gradient:
     return {n: ((THETA[n] - after[n]) / np.float32(rate)).astype(np.float32) for n in THETA}
 
 
+def as_bfloat16(gradient: Gradient) -> Gradient:
+    """Round to bfloat16, in arrays of float32."""
+    bits = {n: np.asarray(v, np.float32).view(np.uint32) for n, v in gradient.items()}
+    return {n: widen_bfloat16(((b + 0x8000) >> 16).astype(np.uint16)) for n, b in bits.items()}
+
+
+@pytest.mark.parametrize(("rate", "ok"), [(1e-2, None), (0.3, True)])
+def test_bfloat16_parameters_may_be_saved_as_float32(rate: float, *, ok: bool | None) -> None:
+    parts = [as_bfloat16(part) for part in PARTS]
+    before = as_bfloat16(THETA)
+    after = as_bfloat16(plus(before, as_bfloat16(weighted(RIGHT, parts)), -rate))
+    report = audit_accumulation(Update(before, after, rate), parts, counts=COUNTS)
+    assert report.ok is ok
+
+
+def test_a_float32_step_from_a_bfloat16_checkpoint_is_read_sharply() -> None:
+    before = as_bfloat16(THETA)
+    for weights, verdict in [(RIGHT, Verdict.EXACT), (np.ones(4) / 4, Verdict.MEAN_OF_MEANS)]:
+        after = plus(before, weighted(weights, PARTS), -RATE)
+        report = audit_accumulation(Update(before, after, RATE), PARTS, counts=COUNTS)
+        assert report.verdict is verdict
+
+
 def test_without_update_a_difference_of_parameters_is_asked_about() -> None:
     report = audit_accumulation(difference(1e-3), PARTS, counts=COUNTS)
     assert (report.verdict, report.ok) == (Verdict.AMBIGUOUS, None)
@@ -191,3 +227,43 @@ def test_an_update_of_bare_arrays_is_read() -> None:
     after = before - 0.1 * (0.25 * parts[0] + 0.75 * parts[1])
     report = audit_accumulation(Update(before, after, 0.1), parts, counts=[1, 3])
     assert report.check().weights == pytest.approx((0.25, 0.75))
+
+
+def test_the_parameters_of_an_update_may_be_an_extra_column_as_well() -> None:
+    decayed = plus(A, THETA, 0.5)
+    after = stepped(decayed, RATE)
+    for theta in (THETA, after):
+        report = audit_accumulation(
+            Update(THETA, after, RATE), PARTS, counts=COUNTS, extra={"theta": theta}
+        )
+        assert report.verdict is Verdict.EXTRA_TERM
+        assert "the mean gradient" in report.claim
+    right = Update(THETA, stepped(A, RATE), RATE)
+    assert audit_accumulation(right, PARTS, counts=COUNTS, extra={"theta": THETA}).ok is True
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("before", "after", "extra", "message"),
+    [
+        (THETA, THETA, A, r"accumulated\.after\['w'\] must not share memory with accumulated\.b"),
+        (THETA, THETA, THETA, r"accumulated\.after\['w'\] must not share memory with accumulated"),
+        (THETA, A, PARTS[0], r"extra\['theta'\]\['w'\] must not share memory with parts\[0\]"),
+        (PARTS[0], A, THETA, r"accumulated\.before\['w'\] must not share memory with parts\[0\]"),
+    ],
+)
+def test_no_other_memory_may_be_shared_beside_an_update(
+    before: Gradient, after: Gradient, extra: Gradient, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        audit_accumulation(
+            Update(before, after, RATE), PARTS, counts=COUNTS, extra={"theta": extra}
+        )
+
+
+@pytest.mark.bad_input
+def test_an_extra_column_may_not_be_a_itself_nor_another_column() -> None:
+    with pytest.raises(ValueError, match=r"extra\['x'\]\['w'\] must not share memory with acc"):
+        audit_accumulation(A, PARTS, counts=COUNTS, extra={"x": A})
+    with pytest.raises(ValueError, match=r"extra\['y'\]\['w'\] must not share memory with extra"):
+        audit_accumulation(A, PARTS, counts=COUNTS, extra={"x": THETA, "y": THETA})

@@ -129,6 +129,16 @@ class Evidence:
     disagree: bool = False  # whether the workers' A differ
     parameters: tuple[tuple[str, Weights, "Evidence"], ...] = ()
 
+    def only(self, rows: npt.NDArray[np.intp]) -> "Evidence":
+        """Return what is shown beside some of the parts, whatever the others weigh."""
+        return replace(
+            self,
+            hidden=self.hidden[rows],
+            full=None,
+            extended=None,
+            parameters=tuple((n, w.only(rows), e.only(rows)) for n, w, e in self.parameters),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -199,11 +209,5 @@ class Case:
     def only(self, term: str) -> "Case":
         """Return the parts of one term, whatever the others weigh."""
         rows = np.flatnonzero(np.array(self.parts.terms) == term)
-        evidence = self.evidence
-        if evidence is not None:
-            parameters = tuple((n, w.only(rows), e) for n, w, e in evidence.parameters)
-            hidden = evidence.hidden[rows]
-            evidence = replace(
-                evidence, hidden=hidden, parameters=parameters, extended=None, full=None
-            )
+        evidence = self.evidence.only(rows) if self.evidence else None
         return Case(self.weights.only(rows), self.parts.only(rows), evidence)

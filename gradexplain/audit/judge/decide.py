@@ -89,10 +89,15 @@ def _too_few_numbers(case: Case) -> Finding | None:
 
 
 def _by_term(case: Case) -> Finding | None:
-    """Each term of the loss by itself; the whole is right if all of them are."""
+    """Each term of the loss by itself; the whole is right if all of them are.
+
+    Only beside all terms together can extra columns explain what lies outside.
+    """
     names = list(dict.fromkeys(case.parts.terms))
     if len(names) < 2:
         return None
+    if _is_beyond(case) and (explained := extra_term(case)):
+        return explained
     found = {name: _of_term(case, name) for name in names}
     wrong = [n for n in names if found[n].ok is False] or [n for n in names if not found[n].ok]
     right = tuple(n for n in names if found[n].ok)
@@ -174,7 +179,7 @@ def _outside(case: Case) -> Finding | None:
     small. The rest may still be a mistake, beside a remainder.
     """
     evidence = case.evidence
-    if evidence is None or not (case.beyond or (case.weights.fits(case.expected) and strays(case))):
+    if evidence is None or not _is_beyond(case):
         return None
     explained = _uneven(case) or extra_term(case)
     if explained is not None:
@@ -183,6 +188,11 @@ def _outside(case: Case) -> Finding | None:
         hidden = tuple(np.flatnonzero(evidence.hidden).tolist())
         return Finding(Verdict.AMBIGUOUS, note("hidden", parts=hidden))
     return _with_a_remainder(case, evidence)
+
+
+def _is_beyond(case: Case) -> bool:
+    """Tell whether A contains more than the parts, as a whole or in one parameter."""
+    return case.beyond or (case.weights.fits(case.expected) and bool(strays(case)))
 
 
 def _with_a_remainder(case: Case, evidence: Evidence) -> Finding:

@@ -21,6 +21,7 @@ _LINE = 64 // 8  # float64 numbers in a line of the cache, at which each row sta
 _TILE = 4  # rows that matrix libraries multiply at a time
 _FEW = 12  # rows for which a matrix-vector product each is faster than one symmetric product
 _ROOM = 180_000  # numbers of all of them together
+_Stored = tuple[str, str | None]  # the type of some arrays, and what their numbers show
 SPARE = 10  # equations that must be left over once the parts' weights are chosen
 
 
@@ -51,7 +52,7 @@ class _Parameter:
     product: Matrix
     spread: int
     peak: float
-    rounding: float
+    length: float  # of the parameters after an update
     bad: npt.NDArray[np.bool_]
 
 
@@ -70,6 +71,7 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
         gradients["accumulated.after"] = sources.after
     differences = _differences(sources, base)
     names, found, sizes, shown, dtypes = [], [], [], [sources.dtype], ["float64"]
+    stored: list[_Stored] = []
     for name, tensors in walk(gradients, sources.leader):
         ordered = [tensors[label] for label in labels]
         after = tensors.get("accumulated.after")
@@ -84,8 +86,10 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
         judged = [t for row, t in enumerate(ordered) if t.present and row not in sources.extra]
         shown += [name for name in map(arithmetic_of, judged) if name]
         dtypes += [tensor.dtype for tensor in judged]
+        stored.append(_stored(ordered[sources.parts], after, moved=parameter.peak > 0))
     # Where the numbers of a tensor prove nothing, those of the others do.
     arithmetic = coarsest(*shown) if len(shown) > 1 else coarsest(*dtypes, *shown)
+    lengths = np.array([parameter.length for parameter in found])
     bad = np.any([parameter.bad for parameter in found], axis=0)
     products = np.array([parameter.product for parameter in found])
     products[:, bad] = products[:, :, bad] = 0
@@ -97,7 +101,7 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
         peaks=np.array([parameter.peak for parameter in found]),
         arithmetic=arithmetic,
         inferred=UNITS[arithmetic] > UNITS[coarsest(*dtypes, sources.dtype)],
-        roundings=np.array([parameter.rounding for parameter in found]) / sources.scale,
+        roundings=_units(stored) * lengths / sources.scale,
         left_out=tuple(np.flatnonzero(bad).tolist()),
     )
 
@@ -132,11 +136,28 @@ def _stream(
         peak = max(peak, float(A.max()), -float(A.min()))
         filled[measured] = differences @ filled
         _add_products(product, filled)
-    rounding = 0.0
-    if after is not None and after.present:
-        rounding = UNITS[after.dtype] * float(np.linalg.norm(after.flat))
+    # In its own arithmetic, a float16 number above 256 has no square.
+    length = float(np.einsum("i,i", after.flat, after.flat, dtype=float)) ** 0.5 if after else 0.0
     upper = np.triu(product)
-    return _Parameter(upper + np.triu(upper, 1).T, spread, peak / abs(sources.scale), rounding, bad)
+    return _Parameter(upper + np.triu(upper, 1).T, spread, peak / abs(sources.scale), length, bad)
+
+
+def _stored(before: Tensor, after: Tensor | None, *, moved: bool) -> _Stored:
+    """Return the coarser type of a parameter's arrays, and what its numbers show, if they do.
+
+    The step rounded those after it. Where none moved, they may never have been rounded.
+    """
+    if after is None:
+        return before.dtype, None
+    shown = (arithmetic_of(after) or arithmetic_of(before)) if moved else None
+    return coarsest(before.dtype, after.dtype), shown
+
+
+def _units(stored: list[_Stored]) -> Vector:
+    """Return how coarsely each parameter was rounded; where its numbers are mute, as the others."""
+    known = [shown for _, shown in stored if shown]
+    each = [coarsest(dtype, *([shown] if shown else known)) for dtype, shown in stored]
+    return np.array([UNITS[name] for name in each])
 
 
 def _differences(sources: Sources, base: Vector) -> Matrix:

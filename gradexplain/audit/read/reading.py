@@ -66,13 +66,15 @@ def read(sources: Sources, parts: Parts, arithmetic: str | None) -> Reading:
     rounding = reader.rounding(numbers, float(np.linalg.norm(gram.roundings)))
     whole = reader.fit(total, A, rounding, peak)
     workers = range(A, A + sources.workers if sources.workers > 1 else A)
+    parameters = tuple(reader.parameters(gram, whole))
     evidence = replace(
         reader.evidence(total, whole, peak, sum(gram.spreads)),
         full=reader.full(total, whole, peak) if sources.full is not None else None,
         repeat=_repeat(total, sources, whole.span),
         workers=tuple(reader.fit(total, row, rounding, peak).read() for row in workers),
-        disagree=any(_between(total, A, row) > whole.outer + whole.inner for row in workers),
-        parameters=tuple(reader.parameters(gram, whole)),
+        disagree=reader.disagree(total, whole.outer + whole.inner)
+        or any(each.disagree for _, _, each in parameters),
+        parameters=parameters,
     )
     scale = whole.scale if whole.peak else whole.span.terms or 1.0  # beside zero, all is large
     vague = bool(parts.unweighted) or (not parts.known and sources.full is None)
@@ -187,12 +189,17 @@ class _Reader:
             return ()
         return tuple(name for name in _COARSER if found.outside <= found.allowed(UNITS[name]))
 
+    def disagree(self, products: Matrix, allowed: float) -> bool:
+        """Tell whether some worker's A is further from the first one's than rounding takes it."""
+        first, *others = range(self.sources.parts, self.sources.parts + self.sources.workers)
+        return any(_between(products, first, other) > allowed for other in others)
+
     def parameters(self, gram: Gram, whole: Fit) -> Iterator[tuple[str, Weights, Evidence]]:
         """Read each parameter by itself.
 
         A fault of one parameter has to show by 30 times its own tolerance, or by a tenth; and by
         one rounding of the whole, which is all that is left of some gradients, such as those of
-        biases before a normalization.
+        biases before a normalization. Workers that differ in one parameter have to differ as much.
         """
         each = zip(
             gram.names,
@@ -208,7 +215,8 @@ class _Reader:
             found = self.fit(products, self.sources.parts, self.rounding(size, parameters), peak)
             stray = max(found.outer, min(30 * found.outer, found.scale / 10), least)
             evidence = self.evidence(products, found, peak, spread)
-            yield name, found.read(), replace(evidence, stray=_in(found, stray))
+            disagree = self.disagree(products, stray)
+            yield name, found.read(), replace(evidence, stray=_in(found, stray), disagree=disagree)
 
 
 def _in(found: Fit, length: float) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from gradexplain.audit.read.files import Stored, open_arrays
 from gradexplain.audit.read.tensors import Tensor, to_tensor
 
+_STEPPED = {"accumulated.before", "accumulated.after"}  # the parameters of an `Update`
 _Source = Mapping[str, object] | Iterator[tuple[str, object]]
 
 
@@ -150,17 +151,25 @@ def _check_shapes(name: str, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _check_apart(name: str, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse two gradients in one buffer: one of them was overwritten, and both look alike."""
+    """Refuse two gradients in one buffer: one of them was overwritten, and both look alike.
+
+    The parameters of an `Update` may be an extra column as well: they look the same in both.
+    """
     owner: dict[int, str] = {}
     for label, tensor in tensors.items():
         if tensor.address is None:
             continue
         other = owner.setdefault(tensor.address, label)
-        if other != label:
+        if other != label and not _may_be_one(other, label):
             raise ValueError(
                 f"{_place(label, name)} must not share memory with "
                 f"{other}: clone each gradient before the next backward pass"
             )
+
+
+def _may_be_one(one: str, other: str) -> bool:
+    pairs = ((one, other), (other, one))
+    return any(first in _STEPPED and second.startswith("extra[") for first, second in pairs)
 
 
 def _called(name: str) -> str:
