@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradexplain.audit.tap.judged import judged
+from gradexplain.audit.tap.judged import _of_way, judged
 from gradexplain.audit.tap.path import route
 from gradexplain.audit.tap.seen import Seen, Stepped, Tapped
 from gradexplain.audit.tap.sketches import Sketches
+from gradexplain.audit.tap.ways import ways_of
 from gradexplain.audit.tell.advice import UNREDUCED
 from gradexplain.audit.tell.report import Report
 
@@ -871,6 +872,8 @@ SHARES = [n / N for n in COUNTS]
         (SHARES, [1, 1, 2], None, "The loss of parts[2] itself averages over 4.5 targets"),
         ([0.1, 0.5, 0.6], [2, 1, 1], False, "A is a weighted sum of the parts, but not by the"),
         (SHARES, [1, 1, 1], True, "A is the mean gradient."),
+        ([1 / 3] * 3, [1, 1, 1], False, "A weighs every part alike."),
+        ([1 / 3] * 3, [1 + 5e-6] * 3, False, "A weighs every part alike"),
     ],
 )
 def test_losses_are_judged_as_they_were_before_they_were_scaled(
@@ -889,6 +892,35 @@ def test_an_empty_micro_batch_was_scaled_by_nothing() -> None:
     report = judged([replace(seen, taps=(seen.taps[0], empty, seen.taps[2]))])
     assert report.claim == "A is the mean gradient."
     assert report.notes[-1].startswith("The losses were tapped after")
+    [seen] = of_scaled([0.5, 0, 0.5], 1, 1, 1)
+    report = judged([replace(seen, taps=(seen.taps[0], empty, seen.taps[2]))])
+    assert report.verdict.value == "mean-of-means"
+    assert not any(each.startswith("The losses were tapped after") for each in report.notes)
+
+
+def test_a_part_before_its_scaling_keeps_what_was_read_and_rounds_more() -> None:
+    everyone = of_scaled([1, 1, 1], *SHARES)
+    [way] = ways_of(everyone, clipped=False)
+    one = _of_way(everyone, way, "target", several=False)
+    assert one is not None
+    assert [row.read for row in one.rows] == pytest.approx(SHARES)
+    assert [row.value for row in one.rows] == pytest.approx(SHARES)
+    assert {row.unit for row in one.rows} == {4 * everyone[0].taps[0].unit}
+    assert not any(row.tapped for row in one.rows)
+
+
+def test_a_step_that_is_right_or_open_as_tapped_is_not_accused_by_what_came_before() -> None:
+    assert judged(of_scaled(SHARES, 2, 2, 2, scaled=False)).ok is True
+    assert judged(of_scaled([1 / N] * 3, 3, 3, 3, scaled=False)).ok is None
+
+
+def test_half_of_half_a_squared_error_must_be_so_in_every_micro_batch() -> None:
+    counts = [1.0, 5.0, 9.0]
+    [seen] = of_scaled([n / 15 for n in counts], 0.5, 0.5, 0.5, halved=True)
+    taps = [replace(tap, count=n) for tap, n in zip(seen.taps, counts, strict=True)]
+    assert judged([replace(seen, taps=tuple(taps))]).ok is True
+    taps[0] = replace(taps[0], halved=False)
+    assert judged([replace(seen, taps=tuple(taps))]).ok is None
 
 
 def test_a_sum_that_is_tapped_as_a_mean_is_judged_as_a_sum_and_never_accused() -> None:

@@ -33,13 +33,18 @@ def test_the_worse_of_two_findings_takes_the_other_along(
 
 @pytest.mark.parametrize(
     ("bound", "kind", "factor"),
-    [(1.0, "clipped scaled", 0.1), (512.0, "clipped scaled, bound too", 1.0)],
+    [
+        (1.0, "clipped scaled", 0.1),
+        (1e-3 * 1024.0, "clipped scaled, bound too", 1.0),
+        (512.0, "clipped scaled, bound too", 1.0),
+    ],
 )
 def test_a_clip_of_scaled_gradients_is_wrong_unless_its_bound_is_scaled_too(
     bound: float, kind: str, factor: float
 ) -> None:
     found = _scaled(Way("SGD", {}, {}, clipped_scaled=Scaled(1024.0, 0.1, bound)))
     assert found is not None
+    assert found.verdict is (Verdict.RESCALED if factor < 1 else Verdict.AMBIGUOUS)
     assert (found.claim.kind, found.claim.facts["scale"], found.factor) == (kind, "2^10", factor)
 
 

@@ -10,7 +10,7 @@ import pytest
 from gradexplain.audit.tap.fitted import Route
 from gradexplain.audit.tap.path import route
 from gradexplain.audit.tap.rounding import allowed_by
-from gradexplain.audit.tap.sketches import Sketches
+from gradexplain.audit.tap.sketches import FLOOR, Sketches
 
 UNIT = 2.0**-24
 COARSE = 2.0**-8
@@ -371,6 +371,27 @@ def test_passes_that_repeat_round_alike() -> None:
         for added in (alike, apart)
     )
     assert np.all(repeated > single)
+
+
+def test_what_rounding_leaves_is_a_walk_of_the_sums_and_of_passes_that_repeat() -> None:
+    """Three parameters: one gradient thrice, three at right angles, and one that changes."""
+    u, one = BFLOAT16, np.zeros(M)
+    one[0] = 1.0
+    e = np.eye(M)[:3]
+    more = 1 + 5 * u
+    added = np.stack([[one, one, one], e, [one, more * one, -more * one]], axis=1)
+    sketches = sketched(added, added.sum(0), unit=u)
+    walks = [32**0.5, 12**0.5, (4 + (1 + more) ** 2) ** 0.5]
+    repeated = [5 * u, 0, 0]
+    expected = [
+        (2 * u * walk + again) / size + FLOOR
+        for walk, again, size in zip(walks, repeated, [3, 3, 1 + 2 * more], strict=True)
+    ]
+    most = sketches.tolerance  # that is less than the first is worth
+    assert allowed_by(sketches, np.ones(3), most) == pytest.approx([most, *expected[1:]], abs=1e-8)
+    fine = sketched(0.9 * added, 0.9 * added.sum(0), unit=u)
+    assert allowed_by(fine, np.ones(3), most)[1:] == pytest.approx(expected[1:], abs=1e-8)
+    assert allowed_by(sketches, np.ones(3), 1e-4).tolist() == [1e-4] * 3
 
 
 def test_clips_that_the_sum_does_not_show_are_left_out() -> None:

@@ -12,6 +12,8 @@ from gradexplain.audit.tap.judged import judged
 from gradexplain.audit.tap.replicas import alike, as_workers
 from gradexplain.audit.tap.seen import Seen
 
+REPLICAS = "replicas must be ranks that work on the same micro-batches, but"
+
 
 def copies(seen: Seen, ranks: int = 2) -> list[Seen]:
     """Return what so many ranks of one model saw."""
@@ -109,7 +111,10 @@ def test_two_pipelines_are_two_workers() -> None:
         ({"count": 4.0}, r"loss 0 is 0 of 5 targets on rank 0, 0 of 4 targets on rank 1: ranks"),
         ({"value": 2.0}, r"loss 0 is 0 of 5 targets on rank 0, 2 of 5 targets on rank 1: ranks"),
         ({"term": "aux"}, r"loss 0 is"),
-        ({"shape": (3,), "count": None}, r"loss 0 is 0 of 5 targets on rank 0, 0 on rank 1: ranks"),
+        (
+            {"shape": (3,), "count": None},
+            f"^{REPLICAS} loss 0 is 0 of 5 targets on rank 0, 0 on rank 1: ranks",
+        ),
     ],
 )
 def test_ranks_with_other_losses_are_no_replicas(changed: dict[str, Any], said: str) -> None:
@@ -117,8 +122,16 @@ def test_ranks_with_other_losses_are_no_replicas(changed: dict[str, Any], said: 
     taps = (replace(second.taps[0], **changed), *second.taps[1:])
     with pytest.raises(ValueError, match=said):
         as_workers([first, replace(second, taps=taps)])
-    with pytest.raises(ValueError, match="3 losses are tapped on rank 0, 2 on rank 1"):
+    with pytest.raises(ValueError, match=f"^{REPLICAS} 3 losses are tapped on rank 0, 2 on rank 1"):
         as_workers([first, replace(second, taps=second.taps[:2])])
+
+
+def test_what_couples_passes_or_is_in_the_way_on_one_rank_is_so_for_all() -> None:
+    first, second = copies(World().seen()[0])
+    both = [replace(first, coupled=("b",)), replace(second, coupled=("a", "b"))]
+    [together] = as_workers(both)
+    assert together.coupled == ("b", "a")
+    assert together.steps[0].obstacle == ""
 
 
 def test_losses_that_differ_by_rounding_are_the_same() -> None:

@@ -44,6 +44,12 @@ def test_targets_alike_are_expected_by_their_counts() -> None:
     assert case.counts.tolist() == [5, 2, 9]
 
 
+def test_a_weight_within_six_roundings_is_the_one_expected() -> None:
+    for roundings, same in ((5.9, True), (6.5, False)):
+        case = case_of([row(value=1 + roundings * UNIT)], "target", 0.0)
+        assert (float(case.weights.values[0]) == 1.0) is same
+
+
 def test_parts_alike_need_no_counts() -> None:
     case = case_of(by_counts(5, 2, 9), "part", 0.0)
     assert (case.expected.tolist(), case.parts.intended) == ([1 / 3] * 3, "part")

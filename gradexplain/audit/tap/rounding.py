@@ -10,7 +10,7 @@ _ROUNDINGS = 2.0  # times the root mean square of a running sum's roundings, at 
 
 def fits(sketches: Sketches, c: Array, left: Array, allowed: float) -> bool:
     """Tell whether rounding explains what these factors leave."""
-    most = float(left.max(initial=0.0))
+    most = float(left.max())
     return most <= allowed and bool(np.all(left <= allowed_by(sketches, c, allowed)))
 
 
