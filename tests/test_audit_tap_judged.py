@@ -1,11 +1,13 @@
 """Two findings of one step become one, and what there is to do about it."""
 
+import numpy as np
 import pytest
+from cases import known_case
 
 from gradexplain.audit.judge.case import Finding, Verdict, note
 from gradexplain.audit.tap.asked import _of_loops
 from gradexplain.audit.tap.judged import _beside, _scaled
-from gradexplain.audit.tap.told import _to_do
+from gradexplain.audit.tap.told import Judged, _questions, _to_do
 from gradexplain.audit.tap.ways import Scaled, Way
 from gradexplain.audit.tell.advice import TO_DO_FOR
 from gradexplain.audit.tell.sentences import sentence
@@ -68,3 +70,15 @@ def test_a_finding_that_rests_on_another_reading_keeps_its_term() -> None:
     said = sentence(note("as it is read", claim=claim), "aux")
     assert said == f"Taken as one mean over all of its targets: {sentence(claim, 'aux')}"
     assert "aux" in said
+
+
+def test_a_claim_that_says_what_to_do_comes_before_the_verdict() -> None:
+    kind = next(iter(TO_DO_FOR))
+    assert _to_do(Finding(Verdict.AMBIGUOUS, note(kind)), "usual") == TO_DO_FOR[kind]
+
+
+def test_a_clip_of_scaled_gradients_leaves_no_question() -> None:
+    found = _scaled(Way("SGD", {}, {}, clipped_scaled=Scaled(1024.0, 0.1, 1.0)))
+    assert found is not None
+    one = Judged(Way("SGD", {}, {}), (), known_case(np.ones(1), np.ones(1)), found)
+    assert _questions(one, found, 1, ("usual",)) == ()

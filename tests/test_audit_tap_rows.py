@@ -293,3 +293,26 @@ def test_sums_with_class_weights_are_over_them_or_over_the_targets(
     report = judged([Seen(taps, (step,), {})])
     assert report.verdict.value == verdict
     assert any("the number of targets fits" in note for note in report.notes) is by_number
+
+
+@pytest.mark.parametrize(
+    ("saved", "count", "belied"),
+    [
+        (5.0, 5.0, False),
+        (5.0, 5.004, True),  # a count is a whole number, exactly
+        (5.0, 5.5, True),
+        (5.5, 5.504, False),  # a sum of weights may be rounded
+        (5.5, 5.51, True),
+        (5.5, 6.0, True),
+        (5.0, None, False),
+    ],
+)
+def test_a_loss_belies_a_count_that_it_does_not_use(
+    saved: float, count: float | None, *, belied: bool
+) -> None:
+    assert Tapped("loss", {}, UNIT, count=count, saved=saved).belies() is belied
+
+
+def test_targets_that_the_loss_leaves_out_do_not_count_where_nothing_came_back() -> None:
+    [part] = rows(np.zeros(4), ignored=np.array([True, False, False, False]))
+    assert part.count == 3

@@ -363,3 +363,31 @@ def test_a_clip_between_passes_makes_their_factors_sure() -> None:
     handed = 0.3 * added[0] + added[1]
     way = way_of(stepped(added, handed, between=(0.3, 1.0)))
     assert (way.factors, way.unsure) == ({(0, 0): 0.3, (0, 1): 1}, {(0, 0): 0, (0, 1): 0})
+
+
+def test_a_gradient_that_one_rank_holds_is_no_shard() -> None:
+    added = passes()
+    assert not way_of(stepped(added, added.sum(0), holders=(0,))).sharded
+
+
+def test_workers_that_train_other_parameters_must_say_why() -> None:
+    added = passes()
+    one = stepped(added, added.sum(0))
+    assert one.sketches is not None
+    other = replace(one, sketches=replace(one.sketches, names=("a", "b", "d")))
+    message = (
+        "^each worker must train the same parameters, but worker 1's differ from worker 0's; if "
+        r"they hold one model together, as in a pipeline, say so: watch\(\.\.\., replicas=\.\.\.\)$"
+    )
+    with pytest.raises(ValueError, match=message):
+        way_of(one, other)
+
+
+def test_of_workers_that_disagree_no_clip_is_told() -> None:
+    added = passes()
+    clips = (0.5,) * len(NAMES)
+    way = way_of(
+        stepped(added, added.sum(0), clips=clips), stepped(added, 2 * added.sum(0), clips=clips)
+    )
+    assert way.disagreeing
+    assert way.clips == ()
