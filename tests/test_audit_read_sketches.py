@@ -339,14 +339,9 @@ def test_offsets_are_given_by_name(offsets: Any) -> None:
 
 
 def test_whole_numbers_may_be_numpy_s() -> None:
-    shard, flat = {"w": np.ones((2, 3))}, {"w": np.ones(6)}
-    found = sketch(flat, np.int64(41), offsets={"w": np.int64(5)})  # type: ignore[arg-type, dict-item]
+    flat = {"w": np.ones(6)}
+    found = sketch(flat, np.int64(41), offsets={"w": np.int64(5)})
     assert_close(found.values, sketch(flat, 41, offsets={"w": 5}).values)
-    corner: Any = (np.array([1, 0]), np.array([4, 9]))
-    assert_close(
-        sketch(shard, 41, offsets={"w": corner}).values,
-        sketch(shard, 41, offsets={"w": ((1, 0), (4, 9))}).values,
-    )
 
 
 def audit(A: object, parts: Any, counts: Any) -> object:

@@ -159,7 +159,7 @@ def difference(rate: float) -> Gradient:
 def as_bfloat16(gradient: Gradient) -> Gradient:
     """Round to bfloat16, in arrays of float32."""
     bits = {n: np.asarray(v, np.float32).view(np.uint32) for n, v in gradient.items()}
-    return {n: widen_bfloat16(((b + 0x8000) >> 16).astype(np.uint16)) for n, b in bits.items()}
+    return {n: widen_bfloat16(np.asarray((b + 0x8000) >> 16, np.uint16)) for n, b in bits.items()}
 
 
 @pytest.mark.parametrize(("rate", "ok"), [(1e-2, None), (0.3, True)])

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from operator import index
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from gradexplain.audit.read.arithmetic import arithmetic_of, coarsest
 from gradexplain.audit.read.tensors import Tensor
 from gradexplain.audit.read.walk import check_finite, walk
 
-Offset = int | tuple[tuple[int, ...], tuple[int, ...]]
+Offset = SupportsIndex | tuple[tuple[int, ...], tuple[int, ...]]
 _Vector = npt.NDArray[np.float64]
 _CHUNK = 110_000  # numbers widened to float64 at a time: under a megabyte
 
@@ -60,7 +61,10 @@ class Sketch:
 
 
 def sketch(
-    gradient: object, length: int = 4093, seed: int = 0, offsets: Mapping[str, Offset] | None = None
+    gradient: object,
+    length: SupportsIndex = 4093,
+    seed: int = 0,
+    offsets: Mapping[str, Offset] | None = None,
 ) -> Sketch:
     """Return a sketch of a gradient, to be audited in its place: (length,) numbers.
 
@@ -112,7 +116,9 @@ def sketch(
 
 
 def _runs(
-    name: str, tensor: Tensor, offset: Offset
+    name: str,
+    tensor: Tensor,
+    offset: Any,  # noqa: ANN401 - an `Offset`, if the user gave one
 ) -> Iterator[tuple[int, npt.NDArray[np.floating]]]:
     """Yield the stretches of a shard that are also stretches of the whole, and where they begin."""
     flat, shape = tensor.flat, tensor.shape
