@@ -96,3 +96,9 @@ def test_replicas_keep_what_was_measured() -> None:
     assert sketches is not None
     assert sketches.longer is not None
     assert sketches.longer.tolist() == [2, 3, 4, 5]
+
+
+def test_a_length_that_is_not_finite_makes_no_sketch_longer() -> None:
+    short = np.array([[0.3, 0.4], [0.0, 0.0]])
+    assert longer_than(short, np.array([np.inf, np.nan])).tolist() == [1, 1]
+    assert longer_than(short, np.array([2.0, 3.0])).tolist() == [4, 3]

@@ -391,3 +391,10 @@ def test_of_workers_that_disagree_no_clip_is_told() -> None:
     )
     assert way.disagreeing
     assert way.clips == ()
+
+
+def test_workers_differ_in_a_parameter_by_its_own_size() -> None:
+    added = passes() * np.array([1.0, 1.0, 1e-9])[:, None]
+    handed = added.sum(0)
+    off = handed * np.array([1.0, 1.0, 1.1])[:, None]
+    assert way_of(stepped(added, handed), stepped(added, off)).disagreeing == ("c",)

@@ -10,8 +10,10 @@ import pytest
 from audits import COUNTS, PARTS, RIGHT, plus, random_parts, report_of, times, weighted
 
 from gradexplain import PerWorker, Report, Term, Verdict, audit_accumulation, sketch
-from gradexplain.audit.judge.case import Finding, note
+from gradexplain.audit.judge.case import Case, Finding, Parts, note
+from gradexplain.audit.judge.weights import Weights
 from gradexplain.audit.tell.advice import QUESTIONS, TO_DO, TO_DO_FOR, fitting
+from gradexplain.audit.tell.report import _notes_of_terms, _parts
 from gradexplain.audit.tell.words import SENTENCES
 
 MEAN_OF_MEANS = """\
@@ -272,3 +274,17 @@ def test_a_part_is_read_beside_the_extra_columns_where_these_explain_a() -> None
     assert report.verdict is Verdict.EXTRA_TERM
     assert report.weights == pytest.approx(RIGHT, rel=1e-6)
     assert len(report.parts) == 4
+
+
+def test_a_weight_that_is_uncertain_or_was_not_read_at_all_is_unknown() -> None:
+    read = Weights(np.ones(3) / 3, np.array([0.2, 0.0, np.inf]), 0.0, np.eye(3))
+    case = Case(read, Parts(np.ones(3) / 3, np.zeros(3)))
+    assert [part.weight for part in _parts(case, read)] == [None, 1 / 3, None]
+    assert [part.uncertainty for part in _parts(case, read)] == [None, 0.0, None]
+
+
+def test_a_note_of_a_term_names_its_parts() -> None:
+    term = Finding(Verdict.EXACT, note("exact"), notes=(note("but unread", parts=(1,)),))
+    found = Finding(Verdict.EXACT, note("exact"), terms=(("aux", term),))
+    [said] = _notes_of_terms(found)
+    assert said.startswith("aux: The weights of aux[1] cannot be determined")

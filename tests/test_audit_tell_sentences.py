@@ -261,6 +261,7 @@ def test_an_arithmetic_is_quoted_as_the_option_takes_it() -> None:
 
 
 def test_parts_of_a_term_are_named_after_it() -> None:
+    assert shown("parts", (1,)) == "parts[1]"
     assert sentence(note("also without", parts=(0,)), "aux") == "It could lack aux[0]."
     assert sentence(note("negative", parts=(3,)), "aux") == "Negative weights: aux[3]."
     assert "aux[1]" in sentence(note("dropped", **DROPPED), "aux")

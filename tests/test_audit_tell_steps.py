@@ -16,6 +16,7 @@ def report(*weights: float, counts: tuple[int, ...] = (10, 90)) -> Report:
     return audit_accumulation(weights[0] * PARTS[0] + weights[1] * PARTS[1], PARTS, counts=counts)
 
 
+MEANT = "Steps have no truth value: use steps.ok, which is True, False or None"
 RIGHT, ALIKE, TWICE = report(0.1, 0.9), report(0.5, 0.5), report(0.2, 1.8)
 OPEN = audit_accumulation(1 * PARTS[0], PARTS[:1], counts=[10])
 
@@ -100,10 +101,12 @@ def test_nothing_read_is_no_verdict() -> None:
         _ = found.worst
     with pytest.raises(AssertionError, match=r"^NO STEP WAS READ"):
         found.check()
+    found.add_unread(2, "no loss was tapped")
+    assert str(found).endswith("step 1, no optimizer stepped: step 2, no loss was tapped")
 
 
 def test_it_has_no_truth_value() -> None:
-    with pytest.raises(TypeError, match=r"use steps\.ok"):
+    with pytest.raises(TypeError, match=f"^{MEANT}$"):
         bool(Steps())
 
 
@@ -113,6 +116,7 @@ def test_it_has_no_truth_value() -> None:
         ([3], "step 3"),
         ([1, 2, 3], "steps 1 to 3"),
         ([1, 2, 5, 7, 8], "steps 1 to 2, 5, 7 to 8"),
+        (range(1, 60, 10), "steps 1, 11, 21, 31, 41, 51"),
         (range(1, 80, 10), "steps 1, 11, 21, 31, 41, 51, … (8 steps)"),
     ],
 )

@@ -219,3 +219,12 @@ def test_columns_stay_in_line_and_a_weight_of_one_is_rounded() -> None:
         ["1.235e+10", "0.5", "0.99999997"],
     ]
     assert {len(row) for row in rows} == {len(head)}
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0.123456789, "0.123457"), (12345678.5, "12345678.5"), (1.23450001e-5, "1.2345e-05")],
+)
+def test_a_count_is_written_in_ten_characters(count: float, shown: str) -> None:
+    _, line = table([Part("", 0, count, 0.5, 0.5, 1e-8)])
+    assert line.split()[1] == shown
