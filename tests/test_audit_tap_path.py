@@ -373,6 +373,16 @@ def test_passes_that_repeat_round_alike() -> None:
     assert np.all(repeated > single)
 
 
+def test_a_parameter_of_one_factor_has_it_in_every_pass_but_for_rounding() -> None:
+    """The last pass adds so little that its own factor is read to five digits."""
+    added = passes(3, 4) * np.array([1, 1, 1e-4])[:, None, None]
+    handed = added.sum(0)
+    handed[0] = (2 * handed[0]).astype(np.float32) + 2.0**-24 * passes(1, 1, seed=3)[0, 0]
+    [stray] = routed(added, handed).strays
+    assert stray.factors is not None
+    assert stray.factors.tolist() == [pytest.approx(2, abs=1e-6)] * 3
+
+
 def test_what_rounding_leaves_is_a_walk_of_the_sums_and_of_passes_that_repeat() -> None:
     """Three parameters: one gradient thrice, three at right angles, and one that changes."""
     u, one = BFLOAT16, np.zeros(M)

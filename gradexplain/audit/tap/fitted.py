@@ -58,8 +58,11 @@ def _strays(
     found: list[Stray] = []
     for t in np.flatnonzero(off):
         alone = sketches.only(np.arange(len(off)) == t)
-        factors, held, _ = solved(alone, near)
+        factors, held, unsure = solved(alone, near)
         remainder = float(alone.left(factors, held)[0])
+        common = alone.common(np.ones(len(factors), dtype=bool))
+        if remainder <= sketches.tolerance and np.all(np.abs(factors - common) <= unsure):
+            factors = np.full(len(factors), common)
         same = [
             k
             for k, one in enumerate(found)
