@@ -157,6 +157,10 @@ class Parts:
     unweighted: frozenset[str] = frozenset()  # terms judged by their proportions only
     means: bool = True  # whether the parts are said to be gradients of means
 
+    def of(self, term: str) -> npt.NDArray[np.intp]:
+        """Return the places of a term's parts."""
+        return np.flatnonzero(np.array(self.terms) == term)
+
     def only(self, rows: npt.NDArray[np.intp]) -> "Parts":
         """Return some of the parts, all of one term."""
         return replace(
@@ -208,6 +212,6 @@ class Case:
 
     def only(self, term: str) -> "Case":
         """Return the parts of one term, whatever the others weigh."""
-        rows = np.flatnonzero(np.array(self.parts.terms) == term)
+        rows = self.parts.of(term)
         evidence = self.evidence.only(rows) if self.evidence else None
         return Case(self.weights.only(rows), self.parts.only(rows), evidence)

@@ -69,7 +69,7 @@ def _scaled(case: Case, read: Weights) -> Vector:
     """Return the expected weights, where a term has no weight of its own with the factor read."""
     expected = case.expected.copy()
     for name in case.parts.unweighted:
-        rows = np.flatnonzero(np.array(case.parts.terms) == name)
+        rows = case.parts.of(name)
         factor, uncertainty = read.only(rows).factor(expected[rows])
         expected[rows] *= factor if np.isfinite(uncertainty) else 1.0
     return expected

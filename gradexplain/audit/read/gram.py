@@ -21,7 +21,6 @@ _LINE = 64 // 8  # float64 numbers in a line of the cache, at which each row sta
 _TILE = 4  # rows that matrix libraries multiply at a time
 _FEW = 12  # rows for which a matrix-vector product each is faster than one symmetric product
 _ROOM = 180_000  # numbers of all of them together
-_Stored = tuple[str, str | None]  # the type of some arrays, and what their numbers show
 SPARE = 10  # equations that must be left over once the parts' weights are chosen
 
 
@@ -52,7 +51,6 @@ class _Parameter:
     product: Matrix
     spread: int
     peak: float
-    length: float  # of the parameters after an update
     bad: npt.NDArray[np.bool_]
 
 
@@ -71,12 +69,12 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
         gradients["accumulated.after"] = sources.after
     differences = _differences(sources, base)
     names, found, sizes, shown, dtypes = [], [], [], [sources.dtype], ["float64"]
-    stored: list[_Stored] = []
+    stored = []
     for name, tensors in walk(gradients, sources.leader):
         ordered = [tensors[label] for label in labels]
         after = tensors.get("accumulated.after")
         parameter = _stream(
-            _blocks(ordered, after, block, sources.parts), sources, differences, empty, after
+            _blocks(ordered, after, block, sources.parts), sources, differences, empty
         )
         if not np.isfinite(parameter.product).all():
             check_finite(name, {n: t for n, t in tensors.items() if n not in skipped})
@@ -89,7 +87,6 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
         stored.append(_stored(ordered[sources.parts], after, moved=parameter.peak > 0))
     # Where the numbers of a tensor prove nothing, those of the others do.
     arithmetic = coarsest(*shown) if len(shown) > 1 else coarsest(*dtypes, *shown)
-    lengths = np.array([parameter.length for parameter in found])
     bad = np.any([parameter.bad for parameter in found], axis=0)
     products = np.array([parameter.product for parameter in found])
     products[:, bad] = products[:, :, bad] = 0
@@ -101,7 +98,7 @@ def gather(sources: Sources, base: Vector, empty: npt.NDArray[np.bool_]) -> Gram
         peaks=np.array([parameter.peak for parameter in found]),
         arithmetic=arithmetic,
         inferred=UNITS[arithmetic] > UNITS[coarsest(*dtypes, sources.dtype)],
-        roundings=_units(stored) * lengths / sources.scale,
+        roundings=_roundings(stored) / sources.scale,
         left_out=tuple(np.flatnonzero(bad).tolist()),
     )
 
@@ -120,7 +117,6 @@ def _stream(
     sources: Sources,
     differences: Matrix,
     empty: npt.NDArray[np.bool_],
-    after: Tensor | None,
 ) -> _Parameter:
     """Return one parameter's inner products, its largest |A|, and its places that are not zero."""
     K, rows, without = sources.parts, len(sources.gradients), np.flatnonzero(empty)
@@ -136,28 +132,32 @@ def _stream(
         peak = max(peak, float(A.max()), -float(A.min()))
         filled[measured] = differences @ filled
         _add_products(product, filled)
-    # In its own arithmetic, a float16 number above 256 has no square.
-    length = float(np.einsum("i,i", after.flat, after.flat, dtype=float)) ** 0.5 if after else 0.0
     upper = np.triu(product)
-    return _Parameter(upper + np.triu(upper, 1).T, spread, peak / abs(sources.scale), length, bad)
+    return _Parameter(upper + np.triu(upper, 1).T, spread, peak / abs(sources.scale), bad)
 
 
-def _stored(before: Tensor, after: Tensor | None, *, moved: bool) -> _Stored:
-    """Return the coarser type of a parameter's arrays, and what its numbers show, if they do.
+def _stored(before: Tensor, after: Tensor | None, *, moved: bool) -> tuple[float, str, str | None]:
+    """Return a parameter's length, the coarser type of its arrays, and what its numbers show.
 
     The step rounded those after it. Where none moved, they may never have been rounded.
     """
     if after is None:
-        return before.dtype, None
+        return 0.0, before.dtype, None
+    # In its own arithmetic, a float16 number above 256 has no square.
+    length = float(np.einsum("i,i", after.flat, after.flat, dtype=float)) ** 0.5
     shown = (arithmetic_of(after) or arithmetic_of(before)) if moved else None
-    return coarsest(before.dtype, after.dtype), shown
+    return length, coarsest(before.dtype, after.dtype), shown
 
 
-def _units(stored: list[_Stored]) -> Vector:
-    """Return how coarsely each parameter was rounded; where its numbers are mute, as the others."""
-    known = [shown for _, shown in stored if shown]
-    each = [coarsest(dtype, *([shown] if shown else known)) for dtype, shown in stored]
-    return np.array([UNITS[name] for name in each])
+def _roundings(stored: Sequence[tuple[float, str, str | None]]) -> Vector:
+    """Return how far each parameter was rounded; where its numbers are mute, as the others."""
+    known = [shown for _, _, shown in stored if shown]
+    return np.array(
+        [
+            length * UNITS[coarsest(dtype, *([shown] if shown else known))]
+            for length, dtype, shown in stored
+        ]
+    )
 
 
 def _differences(sources: Sources, base: Vector) -> Matrix:

@@ -84,7 +84,7 @@ def sources(
     if update is not None:
         _check_whole(summed | {"accumulated.after": update.after} | labelled | others)
     rows = {label: row for row, label in enumerate(gradients)}
-    sketched = _sketched(gradients)
+    dtype, sketched = _sketched(gradients)
     return Sources(
         gradients=gradients if sketched is None else _values(gradients),
         sizes=tuple(len(each) for each in listed.values()),
@@ -94,8 +94,8 @@ def sources(
         extra=tuple(row for label, row in rows.items() if label.startswith("extra[")),
         after=None if update is None else update.after,
         scale=scale * (checked_factor("learning_rate", update.learning_rate) if update else 1.0),
-        sketched=None if sketched is None else sketched[1],
-        dtype=sketched[0] if sketched else "float64",
+        sketched=sketched,
+        dtype=dtype,
     )
 
 
@@ -146,11 +146,11 @@ def _check_whole(gradients: Mapping[str, object]) -> None:
         )
 
 
-def _sketched(gradients: Mapping[str, object]) -> tuple[str, int] | None:
+def _sketched(gradients: Mapping[str, object]) -> tuple[str, int | None]:
     """Return the coarsest type and the most numbers that sketches stand for; None of gradients."""
     sketches = {name: g for name, g in gradients.items() if isinstance(g, Sketch)}
     if not sketches:
-        return None
+        return "float64", None
     whole = next((name for name in gradients if name not in sketches), None)
     if whole is not None:
         raise TypeError(f"{whole} must be a sketch too, as {next(iter(sketches))} is")
